@@ -1,0 +1,272 @@
+"""Stack-level clipping: the mean of each pixel over the frames, outliers left out.
+
+`clip_and_stack` is the utility for any recipe; `stack_block` is the arithmetic inside, for
+blocks of pixels whose samples are sorted along the stack. On sorted samples the survivors of
+a clip around the median are always one contiguous run, so one sort serves all iterations.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from soxsdark.level import MAD_TO_SIGMA, clip_frames
+
+if TYPE_CHECKING:
+    from soxsdark.noise_model import NoiseModel
+
+StackDeviation = Literal["noise-model", "mad", "std"]
+
+FEWEST_TO_CLIP = 3
+FEWEST_SURVIVORS = 2
+BLOCK_SAMPLES = 8_000_000
+
+
+@dataclass(frozen=True)
+class ClippedBlock:
+    """The outcome for P pixels; unit of the samples."""
+
+    mean: np.ndarray
+    """Mean of the survivors (NaN: no valid sample)."""
+    variance: np.ndarray
+    """Sample variance (ddof 1) of the survivors; 0 for a single one."""
+    used: np.ndarray
+    """Survivors."""
+    lowest: np.ndarray
+    """Smallest survivor: samples below it were rejected."""
+    highest: np.ndarray
+    """Largest survivor: samples above it were rejected."""
+    unclipped: np.ndarray
+    """True where clipping would have left fewer than two samples, so that all were kept."""
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """What `clip_and_stack` returns; images of the frames' shape, unit of the frames."""
+
+    mean: np.ndarray
+    uncertainty: np.ndarray
+    """One standard deviation of the mean."""
+    mask: np.ndarray
+    """True = bad: no valid sample, or clipping left no two that agree."""
+    used: np.ndarray
+    """Samples averaged."""
+    rejected: np.ndarray | None
+    """(N, rows, columns), True = valid but left out; on request."""
+
+
+def sort_stack(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sort (N, P) samples along the stack, bad ones (not finite) last: (sorted, valid count)."""
+    finite = np.isfinite(samples)
+    count = finite.sum(axis=0)
+    if not finite.all():
+        samples = np.where(finite, samples, np.nan)
+    return np.sort(samples, axis=0), count
+
+
+def _at(ordered: np.ndarray, index: np.ndarray) -> np.ndarray:
+    return np.take_along_axis(ordered, index[None], axis=0)[0].astype(np.float64)
+
+
+def run_median(ordered: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Median of the run first to last (half-open, not empty) of each column."""
+    return _at(ordered, (first + last - 1) // 2) / 2 + _at(ordered, (first + last) // 2) / 2
+
+
+def _run_mask(ordered: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    row = np.arange(len(ordered))[:, None]
+    return (row >= first) & (row < last)
+
+
+def _deviation(ordered, first, last, centre, kind) -> np.ndarray:
+    inside = _run_mask(ordered, first, last)
+    number = last - first
+    if kind == "std":
+        values = np.where(inside, ordered, 0).astype(np.float64)
+        mean = values.sum(axis=0) / number
+        return np.sqrt((np.where(inside, ordered - mean, 0) ** 2).sum(axis=0) / number)
+    distance = np.sort(np.where(inside, np.abs(ordered - centre), np.inf), axis=0)
+    return MAD_TO_SIGMA * run_median(distance, np.zeros_like(number), number)
+
+
+def _clip_once(ordered, first, last, kind, sigma, k) -> tuple[np.ndarray, np.ndarray]:
+    """The run that survives one clip of the run first to last."""
+    centre = run_median(ordered, first, last)
+    deviation = sigma if kind == "noise-model" else _deviation(ordered, first, last, centre, kind)
+    kept = _run_mask(ordered, first, last)
+    kept &= (ordered >= centre - k * deviation) & (ordered <= centre + k * deviation)
+    number = kept.sum(axis=0)
+    start = np.where(number > 0, kept.argmax(axis=0), first)
+    return start, start + number
+
+
+def surviving_run(
+    ordered: np.ndarray,
+    count: np.ndarray,
+    *,
+    deviation: StackDeviation,
+    sigma: np.ndarray | None,
+    k: float,
+    iterations: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The surviving run of each column: (first, last (half-open), unclipped).
+
+    Parameters are those of `stack_block`.
+    """
+    first = np.zeros(count.shape, dtype=np.intp)
+    last = count.astype(np.intp)
+    active = np.flatnonzero(count >= FEWEST_TO_CLIP)
+    for _ in range(iterations):
+        if not active.size:
+            break
+        noise = None if sigma is None else sigma[active]
+        whole = active.size == count.size
+        columns = ordered if whole else ordered[:, active]
+        start, stop = _clip_once(columns, first[active], last[active], deviation, noise, k)
+        changed = (start != first[active]) | (stop != last[active])
+        first[active], last[active] = start, stop
+        active = active[changed & (stop - start >= FEWEST_SURVIVORS)]
+    unclipped = (last - first < FEWEST_SURVIVORS) & (count >= FEWEST_TO_CLIP)
+    first[unclipped], last[unclipped] = 0, count[unclipped]
+    return first, last, unclipped
+
+
+def stack_block(
+    ordered: np.ndarray,
+    count: np.ndarray,
+    *,
+    deviation: StackDeviation = "noise-model",
+    sigma: np.ndarray | None = None,
+    k: float = 4.0,
+    iterations: int = 3,
+) -> ClippedBlock:
+    """Clip and average the samples of P pixels.
+
+    A sample x goes where ``|x - median| > k * deviation``, the median being that of the
+    surviving samples; repeated until nothing changes or `iterations` is reached. Fewer than
+    three samples are not clipped; where fewer than two would survive, all are kept.
+
+    Parameters
+    ----------
+    ordered : ndarray, (N, P)
+        Samples sorted along the stack, bad ones (NaN) last; see `sort_stack`.
+    count : ndarray of int, (P,)
+        Valid samples of each pixel.
+    deviation : {"noise-model", "mad", "std"}
+        What one sigma is: `sigma`, or 1.4826 MAD or the standard deviation (ddof 0) of the
+        survivors.
+    sigma : ndarray, (P,)
+        Expected noise of one sample; for the noise model.
+    k, iterations
+        Clipping threshold in deviations, and the largest number of rounds.
+    """
+    first, last, unclipped = surviving_run(
+        ordered, count, deviation=deviation, sigma=sigma, k=k, iterations=iterations
+    )
+    inside = _run_mask(ordered, first, last)
+    used = last - first
+    number = np.maximum(used, 1)
+    # around a sample of the run, so that nothing is lost on a large pedestal
+    origin = np.where(used > 0, _at(ordered, first.clip(0, len(ordered) - 1)), 0.0)
+    shifted = np.where(inside, ordered - origin, 0.0)
+    offset = shifted.sum(axis=0) / number
+    squares = (np.where(inside, shifted - offset, 0.0) ** 2).sum(axis=0)
+    end = (last - 1).clip(0, len(ordered) - 1)
+    return ClippedBlock(
+        mean=np.where(used > 0, origin + offset, np.nan),
+        variance=squares / np.maximum(used - 1, 1),
+        used=used,
+        lowest=np.where(used > 0, origin, np.nan),
+        highest=np.where(used > 0, _at(ordered, end), np.nan),
+        unclipped=unclipped,
+    )
+
+
+def rejected_samples(samples: np.ndarray, block: ClippedBlock) -> np.ndarray:
+    """Which (N, P) unsorted `samples` were left out, True = rejected; bad ones are not."""
+    return (samples < block.lowest) | (samples > block.highest)
+
+
+def clip_and_stack(
+    frames: Sequence,
+    *,
+    masks: Sequence[np.ndarray | None] | None = None,
+    deviation: StackDeviation = "noise-model",
+    k: float = 4.0,
+    iterations: int = 3,
+    noise: "NoiseModel | np.ndarray | float | None" = None,
+    equalise_levels: bool = True,
+    frame_lower: float = 3.0,
+    frame_upper: float = 3.0,
+    frame_iterations: int = 3,
+    return_rejected: bool = False,
+) -> Stacked:
+    """Clip each frame for its level, then clip and average the stack.
+
+    Parameters
+    ----------
+    frames : sequence of N CCDData, or array_like of shape (N, rows, columns)
+        One exposure each, all in one unit. Masked (True = bad) and non-finite pixels take no
+        part. Uncertainties of CCDData, where all have them, are the expected noise.
+    masks : sequence of N bool arrays or None, optional
+        Further bad pixels of each frame, True = bad.
+    deviation : {"noise-model", "mad", "std"}
+        What one sigma is along the stack; see `stack_block`.
+    k, iterations
+        Clipping threshold along the stack, in deviations, and the largest number of rounds.
+    noise : NoiseModel, array (rows, columns), float or None
+        Expected noise of one sample; None: the frames' uncertainties, or else measured on the
+        differences of consecutive frames.
+    equalise_levels : bool
+        Whether the frames' levels are made equal before clipping; the mean level is put back.
+    frame_lower, frame_upper, frame_iterations
+        Frame-level clipping that gives the level (`clip_frames`).
+    return_rejected : bool
+        Whether `Stacked.rejected` is wanted.
+
+    Raises
+    ------
+    UsageError
+        If the frames differ in shape or unit, there is none, or a parameter makes no sense.
+    """
+    from soxsdark.stack_input import as_stack, expected_noise
+
+    stack = as_stack(frames, masks)
+    options = {"lower": frame_lower, "upper": frame_upper, "iterations": frame_iterations}
+    levels = np.zeros(len(stack.samples))
+    if equalise_levels:
+        levels = np.array([f.level for f in clip_frames(stack.samples, **options)])
+    levels = np.where(np.isfinite(levels), levels, 0.0)
+    samples = stack.samples - levels[:, None, None] if equalise_levels else stack.samples
+    sigma_of = expected_noise(samples, stack, noise)
+    return _stack_rows(
+        samples,
+        float(levels.mean()),
+        sigma_of,
+        {"deviation": deviation, "k": k, "iterations": iterations},
+        return_rejected,
+    )
+
+
+def _stack_rows(samples, level, sigma_of, options, return_rejected) -> Stacked:
+    shape = samples.shape[1:]
+    mean, error = np.empty(shape), np.empty(shape)
+    mask, used = np.empty(shape, dtype=bool), np.empty(shape, dtype=np.int32)
+    rejected = np.zeros(samples.shape, dtype=bool) if return_rejected else None
+    step = max(1, BLOCK_SAMPLES // (len(samples) * max(1, shape[1])))
+    for top in range(0, shape[0], step):
+        rows = slice(top, min(top + step, shape[0]))
+        flat = samples[:, rows].reshape(len(samples), -1)
+        ordered, count = sort_stack(flat)
+        sigma = sigma_of(ordered, count, rows)
+        block = stack_block(ordered, count, sigma=sigma, **options)
+        part = (rows.stop - rows.start, shape[1])
+        mean[rows] = (block.mean + level).reshape(part)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error[rows] = (sigma / np.sqrt(block.used)).reshape(part)
+        mask[rows] = ((block.used == 0) | block.unclipped).reshape(part)
+        used[rows] = block.used.reshape(part)
+        if rejected is not None:
+            rejected[:, rows] = rejected_samples(flat, block).reshape(len(samples), *part)
+    return Stacked(mean, error, mask, used, rejected)

@@ -1,0 +1,60 @@
+"""The errors a person can cause or meet, each with the exit code it ends the program with."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the program tells the shell."""
+
+    DONE = 0
+    """Products written, QA flag GOOD."""
+    WRONG_USAGE = 2
+    """The command line cannot be understood."""
+    WRONG_SETTINGS = 3
+    """The settings file, a profile or a ``--set`` is wrong."""
+    WRONG_INPUTS = 4
+    """The set of files, or a frame in it, is wrong."""
+    PRODUCT_PROBLEM = 5
+    """A product exists already, or cannot be written."""
+    DONE_BAD = 10
+    """Products written, QA flag BAD."""
+    DONE_PARTIAL = 11
+    """Products written, QA flag PARTIAL."""
+    BUG = 70
+    """The program is at fault; the traceback is in the log."""
+    LOCKED = 75
+    """Another run holds the lock; try later."""
+    INTERRUPTED = 130
+    """Stopped from the keyboard (SIGINT)."""
+    TERMINATED = 143
+    """Stopped by SIGTERM."""
+
+
+class SoxsdarkError(Exception):
+    """An expected failure: its text is the one line that a person reads."""
+
+    exit_code = ExitCode.BUG
+
+
+class UsageError(SoxsdarkError):
+    """A command or function was called in a way that makes no sense."""
+
+    exit_code = ExitCode.WRONG_USAGE
+
+
+class SettingsError(SoxsdarkError):
+    """A settings file, an instrument profile or an override is wrong."""
+
+    exit_code = ExitCode.WRONG_SETTINGS
+
+
+class InputError(SoxsdarkError):
+    """A set of files, a frame or a calibration cannot be used."""
+
+    exit_code = ExitCode.WRONG_INPUTS
+
+
+class ProductError(SoxsdarkError):
+    """A product exists already or cannot be written."""
+
+    exit_code = ExitCode.PRODUCT_PROBLEM

@@ -1,0 +1,280 @@
+"""Instrument profiles: header keywords, what makes a setup, and the detector of each arm.
+
+A profile is a YAML file. Those in this folder are known by name; a user's own by its path.
+"""
+
+import difflib
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from soxsdark.errors import SettingsError
+
+GENERIC = "generic"
+ANY_ARM = "*"
+PROFILE_SUFFIXES = (".yaml", ".yml")
+LARGEST_PROFILE = 1_000_000
+
+Quantity = Literal[
+    "instrument",
+    "arm",
+    "image-type",
+    "image-category",
+    "exposure-time",
+    "dit",
+    "ndit",
+    "binning-x",
+    "binning-y",
+    "window-x",
+    "window-y",
+    "readout-id",
+    "readout-name",
+    "gain",
+    "inverse-gain",
+    "ron",
+    "mjd-obs",
+    "date-obs",
+    "reduced",
+]
+SetupKey = Literal[
+    "instrument",
+    "arm",
+    "exposure time",
+    "DIT",
+    "NDIT",
+    "binning",
+    "window",
+    "readout id",
+    "readout name",
+    "gain",
+    "shape",
+]
+Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
+Flag = Annotated[bool, Field(strict=True)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Index = Annotated[int, Field(strict=True, ge=0)]
+Length = Annotated[int, Field(strict=True, gt=0)]
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=lambda name: name.replace("_", "-"),
+    )
+
+
+class Detector(_Declared):
+    """The detector of one arm; None is unknown.
+
+    Attributes
+    ----------
+    shape : (rows, columns) or None
+        Of a full, unbinned raw frame.
+    rows, columns : (start, stop) or None
+        Science pixels of the unbinned frame, zero-based and half-open.
+    gain : float or None
+        e-/ADU.
+    ron : float or None
+        Read-out noise, e-.
+    saturation : float or None
+        ADU of the raw; None is not tested.
+    pedestal : bool or None
+        True: raws hold a bias pedestal; False: the readout removes it.
+    temperature : str or None
+        Header keyword of the detector's temperature.
+    """
+
+    shape: tuple[Length, Length] | None = None
+    rows: tuple[Index, Index] | None = None
+    columns: tuple[Index, Index] | None = None
+    gain: Positive | None = None
+    ron: Positive | None = None
+    saturation: Positive | None = None
+    pedestal: Flag | None = None
+    temperature: Text | None = None
+
+    @model_validator(mode="after")
+    def _window_fits(self) -> Self:
+        if (self.rows is None) != (self.columns is None):
+            raise ValueError("rows and columns go together: give both or neither")
+        if self.rows is None:
+            return self
+        if self.shape is None:
+            raise ValueError("rows and columns need the shape of the full frame")
+        for name, (start, stop), length in zip(
+            ("rows", "columns"), (self.rows, self.columns), self.shape, strict=True
+        ):
+            if not start < stop <= length:
+                raise ValueError(
+                    f"{name} are [{start}, {stop}], expected start < stop <= {length}, the shape"
+                )
+        return self
+
+
+class Profile(_Declared):
+    """What the program must know of an instrument.
+
+    Attributes
+    ----------
+    name : str
+    recognise : tuple of str
+        Values of INSTRUME, upper case.
+    keywords : dict
+        For each quantity its header keywords; the first one present counts.
+    dark_types : tuple of str
+        Patterns (``*`` is anything) of the image type of a dark, upper case.
+    dark_categories : tuple of str
+        Image categories that a dark may have; empty is any.
+    image_type_required : bool
+        False: a frame that does not say what it is passes, with a remark.
+    setup : tuple of str
+        What must be equal in all frames of a set.
+    arms : dict of str to Detector
+        ``*`` stands for any arm and for none.
+    """
+
+    name: Text
+    recognise: tuple[Text, ...] = ()
+    keywords: dict[Quantity, tuple[Text, ...]]
+    dark_types: tuple[Text, ...] = Field(min_length=1)
+    dark_categories: tuple[Text, ...] = ()
+    image_type_required: Flag = True
+    setup: tuple[SetupKey, ...]
+    arms: dict[Text, Detector] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _essentials(self) -> Self:
+        missing = [key for key in ("exposure time", "shape") if key not in self.setup]
+        if missing:
+            raise ValueError(f"setup lacks {' and '.join(missing)}: frames cannot be stacked")
+        if not self.keywords.get("exposure-time"):
+            raise ValueError("keywords lack exposure-time")
+        return self
+
+    @property
+    def needs_arm(self) -> bool:
+        """Whether a frame must say which arm it is from."""
+        return bool(self.arms) and ANY_ARM not in self.arms
+
+    def keys(self, quantity: Quantity) -> tuple[str, ...]:
+        """Return the header keywords of a quantity, in order of preference; empty if it has none."""
+        return self.keywords.get(quantity, ())
+
+    def detector(self, arm: str | None) -> Detector:
+        """Return the detector of an arm; one of which nothing is known if the profile has none."""
+        return self.arms.get(arm or ANY_ARM) or self.arms.get(ANY_ARM) or Detector()
+
+
+def profile_names() -> list[str]:
+    """Return the names of the profiles that come with the program, sorted."""
+    files = (Path(entry.name) for entry in resources.files(__name__).iterdir())
+    return sorted(file.stem for file in files if file.suffix == ".yaml")
+
+
+def load_profile(name_or_path: str | Path) -> Profile:
+    """Load a profile by its name, or a user's own by its path (which ends in .yaml).
+
+    Raises
+    ------
+    SettingsError
+        No such profile, or one that is wrong: the message names file and key.
+    """
+    text = str(name_or_path)
+    if text.lower().endswith(PROFILE_SUFFIXES):
+        return _parse(_read(Path(text)), text)
+    if text in profile_names():
+        return _packaged(text)
+    near = difflib.get_close_matches(text.lower(), profile_names(), n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise SettingsError(
+        f"instrument: {text!r} is not known, expected one of {', '.join(profile_names())}, or the "
+        f"path of a profile that ends in .yaml{hint}"
+    )
+
+
+def recognise(instrume: str | None) -> Profile:
+    """Return the profile that claims this value of INSTRUME, else the generic one."""
+    wanted = (instrume or "").strip().upper()
+    for name in profile_names():
+        profile = _packaged(name)
+        if wanted in {value.upper() for value in profile.recognise}:
+            return profile
+    return _packaged(GENERIC)
+
+
+@cache
+def _packaged(name: str) -> Profile:
+    file = f"{name}.yaml"
+    return _parse(resources.files(__name__).joinpath(file).read_text("utf-8"), file)
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            text = stream.read(LARGEST_PROFILE + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not text in UTF-8"
+        raise SettingsError(f"{path}: instrument profile cannot be read ({reason})") from error
+    if len(text) > LARGEST_PROFILE:
+        raise SettingsError(f"{path}: larger than {LARGEST_PROFILE} bytes: no instrument profile")
+    return text
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which also refuses aliases and keys that stand twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key.value, str):
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _parse(text: str, file: str) -> Profile:
+    try:
+        content = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "too deeply nested or not YAML"
+        raise SettingsError(f"{file}{where}: {problem}") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{file}: expected a mapping of keys, as in the profile soxs")
+    try:
+        return Profile.model_validate(content)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, file)) from error
+
+
+def _explain(error: ValidationError, file: str) -> str:
+    """Say in one line what is wrong first, and how many more errors there are."""
+    errors = error.errors(include_url=False)
+    first = errors[0]
+    key = ".".join(str(part) for part in first["loc"] if part != "[key]") or "the profile"
+    found = "" if isinstance(first["input"], dict) else f" (found {first['input']!r:.80})"
+    more = f"; {len(errors) - 1} more" if len(errors) > 1 else ""
+    return f"{file}: {key}: {first['msg'].removeprefix('Value error, ')}{found}{more}"

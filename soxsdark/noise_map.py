@@ -1,0 +1,236 @@
+"""create_noise_map: which pixels scatter more than read noise and shot noise allow.
+
+The scatter of a few samples is spread like chi, so thresholds are probabilities under that
+distribution, not multiples of a histogram's width. High outliers that stand apart may be
+cosmic rays: a pixel is noisy only if it scatters too much with them and without them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from soxsdark.clip_and_stack import BLOCK_SAMPLES, run_median, sort_stack
+
+EVENT = 5.0
+"""A sample this many sigma above the median may be a cosmic ray."""
+
+SAMPLES_AN_EVENT = 5
+"""One event is forgiven for this many samples, and at least one."""
+
+
+@dataclass(frozen=True)
+class NoiseBlock:
+    """The scatter of P pixels."""
+
+    scatter: np.ndarray
+    """Standard deviation of the samples that are no events; unit of the samples."""
+    relative: np.ndarray
+    """`scatter` over the expected noise: the noise image; NaN with fewer than two samples."""
+    exceedance: np.ndarray
+    """Smallest ratio of sum of squares to its threshold, over the numbers of events that
+    may be forgiven: the pixel is noisy where it is above 1."""
+    quiet: np.ndarray
+    """Sum of squares over its lower threshold; below 1 the pixel is too quiet."""
+
+
+@dataclass(frozen=True)
+class NoiseMask:
+    """The thresholded noise image."""
+
+    noisy: np.ndarray
+    """True = bad: scatters too much."""
+    quiet: np.ndarray
+    """True = bad: scatters too little (only where a lower threshold is set)."""
+    scale: float
+    """Typical variance of unflagged pixels over the expected one; near 1."""
+
+
+@dataclass(frozen=True)
+class NoiseMap:
+    """What `create_noise_map` returns; images of the frames' shape."""
+
+    noise: np.ndarray
+    """Scatter of each stack, unit of the frames."""
+    mask: np.ndarray
+    """True = bad: noisy (or too quiet, where asked for)."""
+    scale: float
+
+
+def tail_probability(k: float) -> float:
+    """Probability of a Gaussian above k sigma."""
+    return NormalDist().cdf(-k)
+
+
+def events_forgiven(count: int) -> int:
+    """Cosmic rays that a stack of `count` samples may hold without being noisy."""
+    return max(1, count // SAMPLES_AN_EVENT) if count > 2 else 0
+
+
+def thresholds(count: int, upper: float) -> np.ndarray:
+    """Upper thresholds of the sum of squares for 0, 1, ... events left out.
+
+    Without events: chi-square of count - 1 degrees of freedom at the probability of `upper`
+    sigma. With events left out the samples are few, and a pixel that gets there has shown an
+    outlier already, so the probability may be larger where it has to be: 0.05 below ten
+    samples, 0.05 for a second event below fifteen, 0.002 elsewhere.
+    """
+    from scipy.special import chdtri
+
+    events = np.arange(events_forgiven(count) + 1)
+    scarce = (count < 10) | ((count < 15) & (events > 1))
+    probability = np.where(scarce, 0.05, 2e-3)
+    probability[0] = tail_probability(upper)
+    return chdtri(count - 1.0 - events, probability)
+
+
+def _sums_of_squares(ordered: np.ndarray, count: int, events: int) -> np.ndarray:
+    """Sum of squares about the mean of the count - j lowest samples, for j = 0 to events."""
+    origin = ordered[(count - 1) // 2].astype(np.float64)
+    values = ordered[:count] - origin
+    total, squares = values.sum(axis=0), (values**2).sum(axis=0)
+    result = []
+    for j in range(events + 1):
+        number = count - j
+        result.append(np.maximum(squares - total**2 / number, 0))
+        total, squares = total - values[number - 1], squares - values[number - 1] ** 2
+    return np.array(result)
+
+
+def _block_of(ordered, count: int, sigma, upper, lower) -> tuple[np.ndarray, ...]:
+    """`noise_block` for pixels that all have `count` >= 2 valid samples."""
+    limits = thresholds(count, upper)
+    events = len(limits) - 1
+    sums = _sums_of_squares(ordered, count, events) / sigma**2
+    middle = np.full(sigma.shape, 0)
+    median = run_median(ordered, middle, middle + count)
+    high = ordered[count - events : count] > median + EVENT * sigma
+    found = high.sum(axis=0)
+    allowed = np.arange(events + 1)[:, None] <= found
+    exceedance = np.where(allowed, sums / limits[:, None], np.inf).min(axis=0)
+    chosen = np.take_along_axis(sums, found[None], axis=0)[0] / (count - 1 - found)
+    quiet = np.full(sigma.shape, np.inf)
+    if lower is not None:
+        from scipy.special import chdtri
+
+        quiet = sums[0] / chdtri(count - 1.0, 1 - tail_probability(lower))
+    return np.sqrt(chosen), exceedance, quiet
+
+
+def noise_block(
+    ordered: np.ndarray,
+    count: np.ndarray,
+    sigma: np.ndarray,
+    *,
+    upper: float = 4.0,
+    lower: float | None = None,
+) -> NoiseBlock:
+    """Scatter of P pixels against what is expected.
+
+    With T_j the sum of (x - mean)^2 / sigma^2 over the N - j lowest samples and j_max the
+    number of samples more than 5 sigma above the median (at most max(1, N // 5)), a pixel is
+    noisy where T_j > chi2.isf(p_j, N - 1 - j) for every j from 0 to j_max.
+
+    Parameters
+    ----------
+    ordered, count
+        Samples sorted along the stack (N, P) and valid counts (P,); see `sort_stack`.
+    sigma : ndarray, (P,)
+        Expected noise of one sample.
+    upper, lower : float, float or None
+        Thresholds as equivalent Gaussian sigmas; None: quiet pixels are not looked for.
+    """
+    relative = np.full(sigma.shape, np.nan)
+    exceedance, quiet = np.zeros(sigma.shape), np.full(sigma.shape, np.inf)
+    for number in np.unique(count[count >= 2]):
+        here = count == number
+        columns = slice(None) if here.all() else here
+        parts = _block_of(ordered[:, columns], int(number), sigma[columns], upper, lower)
+        relative[columns], exceedance[columns], quiet[columns] = parts
+    return NoiseBlock(relative * sigma, relative, exceedance, quiet)
+
+
+def threshold_noise(
+    relative: np.ndarray,
+    exceedance: np.ndarray,
+    quiet: np.ndarray | None = None,
+    *,
+    iterations: int = 3,
+) -> NoiseMask:
+    """Clip the noise image: what falls outside is the noise bad-pixel map.
+
+    The expected noise is scaled to the typical variance of the pixels that are not flagged;
+    flags and scale are found in turn until neither changes or `iterations` is reached.
+
+    Parameters
+    ----------
+    relative, exceedance, quiet : ndarray, same shape
+        Of `noise_block`.
+    """
+    judged = np.isfinite(relative)
+    scale = 1.0
+    noisy = exceedance > 1
+    for _ in range(iterations):
+        good = judged & ~noisy
+        if not good.any():
+            break
+        new = float(np.mean(np.square(relative[good], dtype=np.float64)))
+        if new <= 0 or new == scale:
+            break
+        scale = new
+        noisy = exceedance > scale
+    still = np.zeros_like(noisy) if quiet is None else judged & (quiet < scale)
+    return NoiseMask(noisy, still, scale)
+
+
+def create_noise_map(
+    frames: Sequence,
+    *,
+    masks: Sequence[np.ndarray | None] | None = None,
+    upper: float = 4.0,
+    lower: float | None = None,
+    iterations: int = 3,
+    noise=None,
+    equalise_levels: bool = True,
+) -> NoiseMap:
+    """Measure the scatter of each pixel along a stack and flag the noisy ones.
+
+    Parameters
+    ----------
+    frames, masks, noise, equalise_levels
+        As in `clip_and_stack`.
+    upper, lower, iterations
+        Thresholds as equivalent Gaussian sigmas (lower None: off), rounds of clipping.
+
+    Raises
+    ------
+    UsageError
+        If the frames do not fit together, or there are fewer than two.
+    """
+    from soxsdark.errors import UsageError
+    from soxsdark.level import clip_frames
+    from soxsdark.stack_input import as_stack, expected_noise
+
+    stack = as_stack(frames, masks)
+    samples = stack.samples
+    if len(samples) < 2:
+        raise UsageError("a noise map needs at least two frames (got 1)")
+    if equalise_levels:
+        levels = np.array([f.level for f in clip_frames(samples)])
+        samples = samples - np.where(np.isfinite(levels), levels, 0.0)[:, None, None]
+    sigma_of = expected_noise(samples, stack, noise)
+    shape = samples.shape[1:]
+    scatter, relative, exceedance, quiet = (np.empty(shape) for _ in range(4))
+    step = max(1, BLOCK_SAMPLES // (len(samples) * max(1, shape[1])))
+    for top in range(0, shape[0], step):
+        rows = slice(top, min(top + step, shape[0]))
+        ordered, count = sort_stack(samples[:, rows].reshape(len(samples), -1))
+        sigma = sigma_of(ordered, count, rows)
+        block = noise_block(ordered, count, sigma, upper=upper, lower=lower)
+        part = (rows.stop - rows.start, shape[1])
+        scatter[rows], relative[rows] = block.scatter.reshape(part), block.relative.reshape(part)
+        exceedance[rows] = block.exceedance.reshape(part)
+        quiet[rows] = block.quiet.reshape(part)
+    found = threshold_noise(relative, exceedance, quiet, iterations=iterations)
+    return NoiseMap(scatter, found.noisy | found.quiet, found.scale)

@@ -1,0 +1,329 @@
+"""Publishing: the files of a run are made in a folder of their own and appear all at once, or not.
+
+The folder, ``DIR/.soxsdark-XXXXXXXX/``, is held by a lock as long as its run lives. A folder whose
+lock is free belongs to a run that died, and the next run sweeps it away. ``flock`` is taken on a
+file in the folder, not on the folder itself, because NFS grants exclusive locks only on files that
+are open for writing.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+from .errors import ProductError
+
+PREFIX = ".soxsdark-"
+LOCK = ".lock"
+
+_FOLDER = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
+_NO_HARD_LINKS = frozenset(
+    (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+)
+_NO_FOLDER_SYNC = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EBADF))
+
+
+@contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """Turn any ``OSError`` of the block into a `ProductError` of one line that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+        advice = {
+            errno.ENOSPC: "make room, or choose another folder with -o",
+            errno.EDQUOT: "make room, or choose another folder with -o",
+        }.get(error.errno or 0, "choose a folder that can be written with -o")
+        raise ProductError(f"{path}: cannot be written: {reason}; {advice}") from error
+
+
+class Workspace:
+    """A private folder for the files of one run, and the way out of it.
+
+    Use it as a context manager. Entering makes `directory` where it is missing, sweeps the folders
+    of dead runs and makes a new one; leaving removes that one, whatever has happened.
+
+    Parameters
+    ----------
+    directory
+        Where the products are to appear.
+
+    Raises
+    ------
+    ProductError
+        `directory` is a file, or cannot be made or written.
+    """
+
+    def __init__(self, directory: Path | str) -> None:
+        self.directory = Path(directory)
+        self._target = Path(os.path.abspath(directory))
+        self._folder: Path | None = None
+        self._lock: int | None = None
+
+    def __enter__(self) -> "Workspace":
+        with writing(self.directory):
+            if self._target.exists() and not self._target.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "it is not a folder")
+            self._target.mkdir(parents=True, exist_ok=True)
+            sweep_orphans(self._target)
+            self._folder, self._lock = _make_held_folder(self._target)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        folder, lock = self._folder, self._lock
+        self._folder = self._lock = None
+        if folder is not None:
+            _remove_folder(folder)
+        if lock is not None:
+            os.close(lock)
+
+    def path(self, name: str) -> Path:
+        """Return where the file `name` is to be made; it must be a plain file name."""
+        if self._folder is None:
+            raise RuntimeError("the workspace is not open")
+        if name in ("", ".", "..", LOCK) or os.path.basename(name) != name:
+            raise ValueError(f"{name!r} is not a plain file name")
+        return self._folder / name
+
+    def check_free(self, names: Iterable[str], overwrite: bool) -> None:
+        """Make sure that `names` can be published.
+
+        Raises
+        ------
+        ProductError
+            One of them exists and `overwrite` is false, or one of them is a folder.
+        """
+        names = list(names)
+        for name in names:
+            target = self._target / name
+            if target.is_dir() and not target.is_symlink():
+                raise ProductError(f"{self.directory / name}: is a folder; move it away")
+        taken = [self.directory / name for name in names if os.path.lexists(self._target / name)]
+        if taken and not overwrite:
+            raise _exists(*taken)
+
+    def publish(self, names: Iterable[str], *, overwrite: bool, last: str | None = None) -> None:
+        """Let the files `names` appear in the directory, each one whole, `last` after all others.
+
+        Everything is on the disk before the first name appears. Without `overwrite` a name that
+        exists is never touched. When anything goes wrong, what this call has published is taken
+        back, and what it has replaced is put back.
+
+        Parameters
+        ----------
+        names
+            Files made at `path`; `last` may be among them.
+        overwrite
+            Replace files that exist.
+        last
+            The file that completes the set (the record of the run).
+
+        Raises
+        ------
+        ProductError
+            A name exists already, or cannot be written.
+        """
+        order = sorted(set(names) - {last}) + ([] if last is None else [last])
+        folder = self.path(order[0]).parent
+        for name in order:
+            with writing(self.directory / name):
+                _sync(self.path(name))
+        with writing(self.directory):
+            _sync(folder)
+        with ExitStack() as undo:
+            for name in order:
+                self._place(name, overwrite, undo)
+            with writing(self.directory):
+                _sync(self._target)
+            undo.pop_all()
+
+    def _place(self, name: str, overwrite: bool, undo: ExitStack) -> None:
+        source, target = self.path(name), self._target / name
+        self.check_free([name], overwrite)
+        with writing(self.directory / name):
+            if overwrite:
+                previous = _keep_previous(source, target)
+                undo.callback(_take_back, target, os.stat(source), previous)
+                os.replace(source, target)
+                return
+            undo.callback(_take_back, target, os.stat(source), None)
+            if not _link(source, target):
+                raise _exists(self.directory / name)
+
+
+def sweep_orphans(directory: Path | str) -> list[str]:
+    """Remove the folders that dead runs have left in `directory`, and return their names.
+
+    A folder is a dead run's when its lock can be had. Symbolic links are never followed, and
+    what cannot be opened (another person's folder, say) is left alone.
+    """
+    swept = []
+    for entry in os.scandir(directory):
+        if _FOLDER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+            with suppress(OSError):
+                if _sweep(Path(entry.path)):
+                    swept.append(entry.name)
+    return sorted(swept)
+
+
+def _sweep(folder: Path) -> bool:
+    # The owner is identified again after the lock is had: between scandir and here the folder
+    # may have gone and another run's may have taken its name.
+    lock = _open_lock(folder)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _is_lock_of(folder, lock) and _remove_folder(folder)
+    finally:
+        os.close(lock)
+
+
+def _make_held_folder(directory: Path) -> tuple[Path, int]:
+    """Make a folder and lock it; a sweeper may come between the two, then make another."""
+    for _ in range(100):
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=directory))
+        try:
+            lock = _open_lock(folder)
+        except FileNotFoundError:
+            continue
+        if _take(lock) and _is_lock_of(folder, lock):
+            return folder, lock
+        os.close(lock)
+    raise OSError(errno.EAGAIN, "no folder could be locked")
+
+
+def _take(lock: int) -> bool:
+    """Lock, and say whether nobody else had it.
+
+    Where the filesystem knows no locks, nobody can sweep either, and the folder is safe.
+    """
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        return error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+    return True
+
+
+def _open_lock(folder: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    inside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        return os.open(LOCK, flags, 0o600, dir_fd=inside)
+    finally:
+        os.close(inside)
+
+
+def _is_lock_of(folder: Path, lock: int) -> bool:
+    try:
+        return os.path.samestat(os.lstat(folder / LOCK), os.fstat(lock))
+    except FileNotFoundError:
+        return False
+
+
+def _remove_folder(folder: Path) -> bool:
+    """Remove a folder whose lock is held: the lock file goes last, so that no one else starts."""
+    with suppress(OSError):
+        inside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            for name in set(os.listdir(inside)) - {LOCK}:
+                if stat.S_ISDIR(os.lstat(name, dir_fd=inside).st_mode):
+                    shutil.rmtree(name, dir_fd=inside)
+                else:
+                    os.unlink(name, dir_fd=inside)
+            os.unlink(LOCK, dir_fd=inside)
+        finally:
+            os.close(inside)
+        os.rmdir(folder)
+        return True
+    return False
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Give `source` the second name `target`, and say whether that name was free.
+
+    Without hard links the name is claimed by an empty file, made exclusively, which the whole
+    file then replaces: no reader ever sees a part of it.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        # NFS may answer so when it repeats a request that had succeeded.
+        return _is_same_file(target, os.stat(source))
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        return _claim_and_replace(source, target)
+    return True
+
+
+def _claim_and_replace(source: Path, target: Path) -> bool:
+    try:
+        claim = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        return False
+    mine = os.fstat(claim)
+    os.close(claim)
+    try:
+        os.replace(source, target)
+    except OSError:
+        _take_back(target, mine, None)
+        raise
+    return True
+
+
+def _keep_previous(source: Path, target: Path) -> Path | None:
+    """Give the file that is about to be replaced a second name in the workspace, if that can be."""
+    previous = source.with_name(f".previous-{source.name}")
+    try:
+        os.link(target, previous, follow_symlinks=False)
+    except OSError:
+        return None
+    return previous
+
+
+def _take_back(target: Path, published: os.stat_result, previous: Path | None) -> None:
+    """Undo one publication, if `target` still is the file that was published."""
+    with suppress(OSError):
+        if _is_same_file(target, published):
+            if previous is None:
+                os.unlink(target)
+            else:
+                os.replace(previous, target)
+
+
+def _is_same_file(path: Path, known: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.lstat(path), known)
+    except FileNotFoundError:
+        return False
+
+
+def _sync(path: Path) -> None:
+    """Flush a file or a folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if not (path.is_dir() and error.errno in _NO_FOLDER_SYNC):
+            raise
+    finally:
+        os.close(handle)
+
+
+def _exists(*paths: Path) -> ProductError:
+    names = ", ".join(map(str, paths))
+    some = "exists" if len(paths) == 1 else "exist"
+    return ProductError(f"{names}: {some} already; overwrite with -x, or choose another -o")

@@ -1,0 +1,168 @@
+"""The settings of a run: where they come from, what holds for an arm, what is wrong with them.
+
+A value comes from the defaults, the section ``soxs-mdark`` of a YAML file, the section of the arm
+inside it, or ``--set``; the later wins, and the origin of each value is kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from soxsdark.errors import SettingsError
+from soxsdark.logging_settings import LoggingSettings, read_logging
+from soxsdark.settings_layers import (
+    ARMS,
+    BOTH_SIDES,
+    EACH_SIDE,
+    RANGES,
+    SECTION,
+    Given,
+    Layer,
+    SettingsFaultsError,
+    merge,
+    override_layer,
+    section_layers,
+    show,
+    show_key,
+)
+from soxsdark.settings_model import MdarkSettings, schemas
+from soxsdark.settings_text import allowed, settings_text
+from soxsdark.yaml_nodes import compose, entries, plain, read_text
+
+__all__ = [
+    "EffectiveSettings",
+    "LoggingSettings",
+    "MdarkSettings",
+    "Settings",
+    "SettingsFaultsError",
+    "default_settings_text",
+]
+
+
+@dataclass(frozen=True)
+class EffectiveSettings:
+    """The settings that hold for one arm."""
+
+    values: MdarkSettings
+    origins: Mapping[str, str]
+    """Where the value of each key (with hyphens) comes from: ``default``, ``settings.yaml:12``,
+    ``settings.yaml:40 (nir)`` or ``--set``."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings as read from a file and from overrides, checked for every arm."""
+
+    path: Path | None = None
+    logging: LoggingSettings = field(default_factory=LoggingSettings)
+    notes: list[str] = field(default_factory=list)
+    """Lines for the log."""
+    base: Layer = field(default_factory=Layer)
+    arms: Mapping[str, Layer] = field(default_factory=dict)
+    overrides: Layer = field(default_factory=Layer)
+
+    @classmethod
+    def read(cls, path: str | Path | None = None, overrides: Sequence[str] = ()) -> "Settings":
+        """Read a settings file and overrides, and check both.
+
+        Parameters
+        ----------
+        path : str, pathlib.Path or None
+            A YAML file; None for the defaults.
+        overrides : sequence of str
+            ``KEY=VALUE`` each; they win over the file, whatever the arm.
+
+        Raises
+        ------
+        SettingsError
+            The first fault in one line, with file, line, key, value and what is allowed; a
+            `SettingsFaultsError` has them all in ``faults``.
+        """
+        settings = cls() if path is None else cls._of_file(Path(path))
+        layer = override_layer(overrides, tuple(schemas()))
+        settings = replace(settings, overrides=layer)
+        settings._check()
+        return settings
+
+    @classmethod
+    def _of_file(cls, path: Path) -> "Settings":
+        """Read a file, not checking values yet."""
+        root = compose(read_text(path), path)
+        if root is None or (value := plain(root)) is None:
+            raise SettingsError(f"{path}: is empty, expected a section '{SECTION}:'")
+        if not isinstance(root, yaml.MappingNode):
+            raise SettingsError(f"{path}: found {show(value)}, expected a section '{SECTION}:'")
+        section, notes, log = None, [], LoggingSettings()
+        for key, line, node in entries(root, path):
+            name = key.replace("_", "-")
+            if name == SECTION and section is not None:
+                raise SettingsError(f"{path}:{line}: section '{key}' is given twice; give it once")
+            if name == SECTION:
+                section = node
+            elif key == "logging settings":
+                log, more = read_logging(plain(node), f"{path}:{line}")
+                notes += more
+            elif name in schemas():
+                notes.append(f"{path}:{line}: {name} outside the section {SECTION} is ignored")
+        if section is None:
+            notes.append(f"{path}: has no section '{SECTION}', the defaults are used")
+            return cls(path, log, notes)
+        return cls(path, log, notes, *section_layers(section, path, tuple(schemas())))
+
+    def for_arm(self, arm: str | None) -> EffectiveSettings:
+        """Return the settings that hold for an arm (any case; None for no arm)."""
+        given = self._given(arm)
+        values = MdarkSettings(**{key: item.value for key, item in given.items()})
+        origins = {key: given[key].origin if key in given else "default" for key in schemas()}
+        if values.frame_clipping_sigma is None:
+            origins[BOTH_SIDES] = origins[EACH_SIDE[0]]
+        return EffectiveSettings(values, origins)
+
+    def _given(self, arm: str | None) -> dict[str, Given]:
+        return merge([self.base, self.arms.get((arm or "").lower(), Layer()), self.overrides])
+
+    def _check(self) -> None:
+        """Raise when reading or the settings of any arm show a fault."""
+        layers = (self.base, *self.arms.values(), self.overrides)
+        faults = [fault for layer in layers for fault in layer.faults]
+        # What concerns several keys is judged last: another fault may be its cause.
+        together = []
+        for arm in (None, *ARMS):
+            given = self._given(arm)
+            try:
+                MdarkSettings(**{key: item.value for key, item in given.items()})
+            except ValidationError as errors:
+                for error in errors.errors(include_url=False, include_input=False):
+                    (faults if error["loc"] else together).append(_fault(error, given))
+        if faults or together:
+            raise SettingsFaultsError(sorted(faults, key=_line) or together)
+
+
+def default_settings_text() -> str:
+    """Return the documented settings file, every key at its default."""
+    return settings_text(schemas())
+
+
+def _fault(error: Mapping[str, Any], given: Mapping[str, Given]) -> str:
+    """Return a fault that pydantic found as a line of ours."""
+    if not error["loc"]:
+        item = next(given[key] for key in (*EACH_SIDE, BOTH_SIDES) if key in given)
+        found = f"{item.place}: {item.label}: found {show(item.value)}"
+        return f"{found}, expected {error['ctx']['error']}"
+    key = error["loc"][0]
+    item = given[key]
+    name, value, place = item.label, item.value, item.place
+    if key == RANGES and error["loc"][1:] and isinstance(value, dict):
+        part = str(error["loc"][1])
+        name, value, place = f"{name}: {show_key(part)}", value[part], item.parts[part]
+    return f"{place}: {name}: found {show(value)}, expected {allowed(schemas()[key])}"
+
+
+def _line(fault: str) -> int:
+    """Return the line number in a fault's place, to sort by; those without one come last."""
+    digits = fault.split(": ")[0].rpartition(":")[2]
+    return int(digits) if digits.isdecimal() else 10**9

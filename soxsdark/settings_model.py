@@ -1,0 +1,294 @@
+"""The keys of the settings: default, type, bounds, unit and sentence of each, declared once."""
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    model_validator,
+)
+
+from soxsdark.settings_layers import BOTH_SIDES, EACH_SIDE
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("not a number")
+    if isinstance(value, int) and value.bit_length() > 1000 or not math.isfinite(value):
+        raise ValueError("not a finite number")
+    return float(value)
+
+
+def _whole(value: object) -> int:
+    number = _number(value)
+    if not number.is_integer():
+        raise ValueError("not a whole number")
+    return int(value)
+
+
+def _ordered(limits: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+    low, high = limits
+    if low is not None and high is not None and low > high:
+        raise ValueError("low above high")
+    return limits
+
+
+def _printable(text: str) -> str:
+    if not (text.strip() and text.isprintable()):
+        raise ValueError("not printable")
+    return text
+
+
+def _box(pixels: int) -> int:
+    if 0 < pixels < 8:
+        raise ValueError("too small")
+    return pixels
+
+
+NUMBER = BeforeValidator(_number)
+WHOLE = BeforeValidator(_whole)
+Number = Annotated[float, NUMBER]
+Positive = Annotated[float, Field(gt=0), NUMBER]
+NotNegative = Annotated[float, Field(ge=0), NUMBER]
+Fraction = Annotated[float, Field(ge=0, le=1), NUMBER]
+Text = Annotated[str, AfterValidator(_printable)]
+Iterations = Annotated[int, Field(ge=0, le=1000), WHOLE]
+Extension = Annotated[int, Field(ge=0, le=10000), WHOLE]
+Box = Annotated[int, Field(ge=0, le=65536), AfterValidator(_box), WHOLE]
+Range = Annotated[tuple[Number | None, Number | None], AfterValidator(_ordered)]
+Ranges = Annotated[dict[Text, Range], BeforeValidator(lambda value: {} if value is None else value)]
+
+
+def _key(default: Any, unit: str | None, description: str, **extra: Any) -> Any:
+    """Declare one key: default, unit and the sentences that document it."""
+    schema = {"unit": unit} | extra
+    if isinstance(default, dict):
+        return Field(default_factory=dict, description=description, json_schema_extra=schema)
+    return Field(default, description=description, json_schema_extra=schema)
+
+
+class MdarkSettings(BaseModel):
+    """Every setting of the master dark; python names have ``_`` where keys have ``-``."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        validate_default=True,
+        alias_generator=lambda name: name.replace("_", "-"),
+    )
+
+    instrument: Text | None = _key(
+        None,
+        None,
+        "Name of the instrument profile, or the path of one of your own. null: recognised from "
+        "INSTRUME in the header.",
+    )
+    data_extension: Extension | Text | None = _key(
+        None,
+        None,
+        "HDU that holds the pixels, by number (0 is the primary) or EXTNAME. null: the first HDU "
+        "with a two-dimensional image, because in a tile-compressed file HDU 0 is empty.",
+    )
+    trim: StrictBool = _key(
+        True,
+        None,
+        "Cut full frames to the science pixels of the detector; false keeps pre- and overscan.",
+    )
+    gain: Positive | None = _key(
+        None,
+        "electron/ADU",
+        "Gain, above the header's and the profile's. null: from the header, else the profile.",
+    )
+    ron: NotNegative | None = _key(
+        None,
+        "electron",
+        "Read-out noise to compare the measured one with. null: from the header, else the profile.",
+    )
+    saturation: Positive | None = _key(
+        None,
+        "ADU",
+        "Raw value from which on a sample counts as saturated. null: the profile's.",
+    )
+    minimum_frame_count: Annotated[int, Field(ge=2, le=100000), WHOLE] = _key(
+        3,
+        "frames",
+        "Fewer frames than this are refused. Three is the least number with which a cosmic ray "
+        "can be told from the pixel it hit.",
+    )
+    maximum_nan_fraction: Fraction = _key(
+        0.1,
+        None,
+        "A frame with a larger fraction of NaN or infinite pixels is refused. Healthy detectors "
+        "stay below some percent; losing one of even eight amplifiers exceeds a tenth.",
+    )
+    maximum_level_deviation: Positive = _key(
+        10,
+        "sigma-zero",
+        "A frame whose level lies farther than this from the median level of the set is refused; "
+        "the unit is the noise of one pixel of one frame. Bias and reference levels drift by about "
+        "one such noise or less, stray light or a wrong exposure time shift by tens.",
+    )
+    frame_clipping_sigma: Positive | None = _key(
+        3,
+        "sigma",
+        "Pixels farther than this from the median of their frame, on either side, are clipped "
+        "before the level is taken. At 3 Gaussian noise loses 0.3 % of its pixels evenly on both "
+        "sides, so that the level is not moved. To tell the sides apart give the next two keys "
+        "instead of this one.",
+    )
+    clipping_lower_sigma: Positive | None = _key(
+        None,
+        "sigma",
+        "Limit below the median of the frame; needs clipping-upper-sigma beside it. Not set by "
+        "default, because frame-clipping-sigma is.",
+        example=3,
+    )
+    clipping_upper_sigma: Positive | None = _key(
+        None,
+        "sigma",
+        "Limit above the median of the frame; needs clipping-lower-sigma beside it. Not set by "
+        "default, because frame-clipping-sigma is.",
+        example=3,
+    )
+    clipping_iteration_count: Iterations = _key(
+        3,
+        "iterations",
+        "Most iterations of the frame-level clipping (also accepted: frame-clipping-iterations). "
+        "0 clips nothing; three suffice where a few percent of the pixels stand out.",
+    )
+    frame_clipping_deviation: Literal["mad", "std"] = _key(
+        "mad",
+        None,
+        "What one sigma of the frame-level clipping is: 1.4826 times the median absolute "
+        "deviation, which hot pixels do not inflate, or the standard deviation.",
+    )
+    frame_clipping_excludes_samples: StrictBool = _key(
+        False,
+        None,
+        "Leave pixels clipped at frame level out of the stack. Off, because a warm pixel clipped "
+        "in some frames only would be averaged too low, and a hot one lost.",
+    )
+    frame_clipping_flags: StrictBool = _key(
+        False,
+        None,
+        "Flag pixels clipped at frame level as bad. Off, because the flags come from the master "
+        "dark, where the noise is smaller.",
+    )
+    stacked_clipping_sigma: Positive = _key(
+        4,
+        "sigma",
+        "Samples farther than this from the median of their pixel are left out of the mean. At 4 "
+        "five frames lose 0.02 % of their good samples, at 3 half a percent; the price is that "
+        "fewer cosmic rays of five sigma are caught.",
+    )
+    stacked_clipping_iterations: Iterations = _key(
+        3,
+        "iterations",
+        "Most iterations of the clipping along the stack. 0 clips nothing; after three hardly any "
+        "pixel changes.",
+    )
+    stacked_clipping_deviation: Literal["noise-model", "mad", "std"] = _key(
+        "noise-model",
+        None,
+        "What one sigma of the clipping along the stack is: the noise measured over the whole "
+        "detector, or mad or std of the pixel's own samples, which of few samples are wild.",
+    )
+    noise_clipping_lower_sigma: Positive | None = _key(
+        None,
+        "sigma",
+        "A pixel whose scatter is this improbably small is flagged as dead; sigma stands for the "
+        "equivalent Gaussian probability. null: not tested, because equal integers happen by "
+        "chance in one of 10000 good pixels of five frames.",
+    )
+    noise_clipping_upper_sigma: Positive = _key(
+        4,
+        "sigma",
+        "A pixel whose scatter is this improbably large is flagged as noisy; sigma stands for the "
+        "equivalent Gaussian probability. At 4 three good pixels in 100000 are lost.",
+    )
+    noise_clipping_iterations: Annotated[int, Field(ge=1, le=1000), WHOLE] = _key(
+        3,
+        "iterations",
+        "Most iterations of the clipping of the noise image; at least one, since what it clips "
+        "is its result.",
+    )
+    background_box: Box = _key(
+        64,
+        "pixels",
+        "Side of the blocks whose medians make the local background under hot and cold pixels. "
+        "0: no background is removed. 64 follows amplifier glow and still holds thousands of "
+        "pixels.",
+        allowed="0 (off) or a whole number from 8 to 65536",
+    )
+    hot_pixel_sigma: Positive = _key(
+        5,
+        "sigma",
+        "A pixel this far above the local background is hot. At 5 noise alone makes less than one "
+        "hot pixel in a million.",
+    )
+    cold_pixel_sigma: Positive = _key(
+        5,
+        "sigma",
+        "A pixel this far below the local background is cold; same reason as hot-pixel-sigma.",
+    )
+    hot_pixel_rate: Positive | None = _key(
+        None,
+        "electron/s",
+        "A pixel whose excess grows faster than this is hot as well. null: not tested, because "
+        "what rate is too much depends on the science.",
+    )
+    qc_acceptable_ranges: Ranges = _key(
+        {},
+        "that of each metric",
+        "Acceptable range of each quality metric, [low, high]; null leaves an end open. None by "
+        "default: they are the observatory's to set.",
+        allowed="[low, high] for each name: two numbers, low not above high, null for an open end",
+        example={"raw-ron": [0, 30]},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_form(cls, given: Any) -> Any:
+        """Unset the default of frame-clipping-sigma when the other form is given."""
+        if not isinstance(given, dict):
+            return given
+        names = {name.replace("_", "-"): value for name, value in given.items()}
+        if BOTH_SIDES not in names and any(names.get(key) is not None for key in EACH_SIDE):
+            return given | {BOTH_SIDES: None}
+        return given
+
+    @model_validator(mode="after")
+    def _check_together(self) -> "MdarkSettings":
+        """Make the checks that concern several keys."""
+        pair = (self.clipping_lower_sigma, self.clipping_upper_sigma)
+        if pair.count(None) == 1:
+            raise ValueError(f"one side alone: give both {EACH_SIDE[0]} and {EACH_SIDE[1]}")
+        if (self.frame_clipping_sigma is None) == (None in pair):
+            raise ValueError(f"give either {BOTH_SIDES} or both {' and '.join(EACH_SIDE)}")
+        return self
+
+    @property
+    def frame_lower_sigma(self) -> float:
+        """Limit of the frame-level clipping below the centre, whichever form gave it."""
+        both = self.frame_clipping_sigma
+        return self.clipping_lower_sigma if both is None else both
+
+    @property
+    def frame_upper_sigma(self) -> float:
+        """Limit of the frame-level clipping above the centre, whichever form gave it."""
+        both = self.frame_clipping_sigma
+        return self.clipping_upper_sigma if both is None else both
+
+
+@cache
+def schemas() -> Mapping[str, Mapping[str, Any]]:
+    """Return the JSON schema of every key (with hyphens), in the order of the model."""
+    return MdarkSettings.model_json_schema()["properties"]

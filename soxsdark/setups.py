@@ -1,0 +1,527 @@
+"""What a raw frame's header says: is it a dark, of which setup; and is a set of one setup.
+
+Remarks and warnings do not name the file, so that equal ones of many frames can be told once.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from astropy.io.fits.verify import VerifyError
+from tabulate import tabulate
+
+from soxsdark.errors import InputError
+from soxsdark.instruments import GENERIC, Detector, Profile, Quantity
+from soxsdark.sof import tag_arm
+
+if TYPE_CHECKING:
+    from soxsdark.settings import MdarkSettings
+
+CONAD_TOLERANCE = 0.05
+"""How far CONAD times GAIN may be from 1 without a remark."""
+GAIN_TOLERANCE = 0.20
+"""How far a header's gain may be from the profile's, relative, without a warning."""
+_MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Sourced:
+    """A value, and who says so: "settings", "header KEY", "profile NAME", "assumed", "unknown"."""
+
+    value: float | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """One raw frame, from its header alone.
+
+    Attributes
+    ----------
+    path : Path
+    setup : dict
+        What must be equal across a set; None where the header is silent.
+    arm : str or None
+    exposure_time : float
+        Seconds, of one DIT.
+    ndit : int
+        Integrations averaged in the frame; 1 when unknown.
+    binning : (x, y)
+    gain : Sourced
+        e-/ADU.
+    ron : Sourced
+        e-; value None when unknown.
+    saturation : Sourced
+        ADU of the raw; value None is not tested.
+    window : (slice, slice)
+        Rows and columns of the raw image to use, with explicit start and stop.
+    trimmed : bool
+        Whether `window` comes from the profile; False is the whole image.
+    pedestal : bool or None
+        True: the raw holds a bias pedestal; False: the readout removed it; None: unknown.
+    mjd_obs : float or None
+        Start of the exposure, days.
+    date_obs : str or None
+    temperature : float or None
+        As the header has it (kelvin or celsius).
+    image_type : str
+        Empty when the header is silent.
+    remarks, warnings : tuple of str
+    """
+
+    path: Path
+    setup: dict[str, object]
+    arm: str | None
+    exposure_time: float
+    ndit: int
+    binning: tuple[int, int]
+    gain: Sourced
+    ron: Sourced
+    saturation: Sourced
+    window: tuple[slice, slice]
+    trimmed: bool
+    pedestal: bool | None
+    mjd_obs: float | None
+    date_obs: str | None
+    temperature: float | None
+    image_type: str
+    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def describe(
+    path: Path | str,
+    header: Mapping[str, Any],
+    shape: tuple[int, int],
+    profile: Profile,
+    settings: "MdarkSettings",
+    tag: str | None = None,
+) -> Description:
+    """Describe a raw dark by its header.
+
+    Parameters
+    ----------
+    path : path
+        For messages and the result.
+    header : astropy Header, or any mapping
+    shape : (rows, columns)
+        Of the raw image.
+    profile : Profile
+    settings : MdarkSettings
+        Its gain, ron, saturation, trim and instrument count.
+    tag : str, optional
+        The SOF's tag of this frame.
+
+    Raises
+    ------
+    InputError
+        Not a dark, already reduced, or without a usable exposure time, binning or arm.
+    """
+    frame = _Frame(Path(path), header, profile)
+    frame.refuse_reduced()
+    image_type = _image_type(frame, tag)
+    arm = _arm(frame, tag)
+    detector = profile.detector(arm)
+    binning = (_binning(frame, "binning-x"), _binning(frame, "binning-y"))
+    window, trimmed, remark = science_window(shape, detector, binning, settings.trim)
+    frame.remark(remark)
+    frame.remark(_instrument_remark(frame, settings))
+    exposure_time = _exposure_time(frame)
+    gain = _gain(frame, detector, settings)
+    date_obs = frame.text("date-obs")
+    return Description(
+        path=frame.path,
+        setup=_setup(frame, arm, exposure_time, binning, gain, shape),
+        arm=arm,
+        exposure_time=exposure_time,
+        ndit=_ndit(frame) or 1,
+        binning=binning,
+        gain=gain,
+        ron=_ron(frame, detector, settings),
+        saturation=_saturation(detector, settings, profile),
+        window=window,
+        trimmed=trimmed,
+        pedestal=detector.pedestal,
+        mjd_obs=_mjd_obs(frame, date_obs),
+        date_obs=date_obs,
+        temperature=frame.number_of((detector.temperature,) if detector.temperature else ()),
+        image_type=image_type,
+        remarks=tuple(frame.remarks),
+        warnings=tuple(frame.warnings),
+    )
+
+
+def science_window(
+    shape: tuple[int, int], detector: Detector, binning: tuple[int, int], trim: bool
+) -> tuple[tuple[slice, slice], bool, str | None]:
+    """Choose the pixels of a raw image to use.
+
+    Parameters
+    ----------
+    shape : (rows, columns)
+        Of the raw image.
+    detector : Detector
+    binning : (x, y)
+    trim : bool
+        False: use all pixels.
+
+    Returns
+    -------
+    window : (slice, slice)
+        Rows and columns.
+    trimmed : bool
+    remark : str or None
+        Why the frame is not trimmed although the detector has a science window.
+    """
+    whole = (slice(0, shape[0]), slice(0, shape[1]))
+    if detector.shape is None or detector.rows is None or detector.columns is None:
+        return whole, False, None
+    by = binning[::-1]
+    for factor in (by, (1, 1)):
+        window = tuple(
+            slice(-(-start // n), stop // n)
+            for (start, stop), n in zip((detector.rows, detector.columns), factor, strict=True)
+        )
+        full = tuple(length // n for length, n in zip(detector.shape, factor, strict=True))
+        if tuple(shape) == full:
+            if not trim:
+                return whole, False, "not trimmed: trim is false, all pixels are used"
+            odd = (
+                None if factor == by else f"full unbinned frame although binning is {_by(binning)}"
+            )
+            return window, True, odd
+        if tuple(shape) == tuple(part.stop - part.start for part in window):
+            return whole, False, None
+    return (
+        whole,
+        False,
+        (
+            f"not trimmed: shape {_by(shape)} (rows x columns) is neither that of a full frame, "
+            f"{_by(detector.shape)}, nor of its science pixels, at binning {_by(binning)}"
+        ),
+    )
+
+
+def check_one_setup(descriptions: Sequence[Description]) -> None:
+    """Check that all frames are of one setup.
+
+    Values are compared exactly. A keyword that a frame lacks is optional and not compared (see
+    `setup_remarks`); NDIT and binning count as 1 then.
+
+    Raises
+    ------
+    InputError
+        They differ: the first line names the keys, then comes a table of the values.
+    """
+    values = _values_by_key(descriptions)
+    differing = {
+        key: files
+        for key, files in values.items()
+        if len([value for value in files if value is not None]) > 1
+    }
+    if not differing:
+        return
+    rows = [
+        (key, _display(value), len(files), str(files[0]))
+        for key, found in differing.items()
+        for value, files in found.items()
+    ]
+    table = tabulate(rows, headers=("key", "value", "files", "for example"), disable_numparse=True)
+    raise InputError(
+        f"the {len(descriptions)} frames are not of one setup: {', '.join(differing)} "
+        f"{'differs' if len(differing) == 1 else 'differ'}; expected one value each\n"
+        f"{table}\nSplit the set into one SOF a setup."
+    )
+
+
+def setup_remarks(descriptions: Sequence[Description]) -> tuple[str, ...]:
+    """Name the setup keys that some frames have and others lack."""
+    remarks = []
+    for key, found in _values_by_key(descriptions).items():
+        lacking = found.get(None, [])
+        if lacking and len(found) > 1:
+            remarks.append(
+                f"{key} is not in the header of {len(lacking)} of {len(descriptions)} frames "
+                f"({lacking[0]}): taken to be that of the others"
+            )
+    return tuple(remarks)
+
+
+def _values_by_key(descriptions: Sequence[Description]) -> dict[str, dict[Any, list[Path]]]:
+    """For each setup key its values, and for each value the files that have it."""
+    result: dict[str, dict[Any, list[Path]]] = {}
+    for one in descriptions:
+        for key, value in one.setup.items():
+            effective = {"NDIT": one.ndit, "binning": one.binning}.get(key, value)
+            result.setdefault(key, {}).setdefault(effective, []).append(one.path)
+    return result
+
+
+def _display(value: object) -> str:
+    if value is None:
+        return "(not given)"
+    return _by(value) if isinstance(value, tuple) else str(value)
+
+
+def _by(pair: Sequence[Any]) -> str:
+    return "x".join(str(value) for value in pair)
+
+
+@dataclass
+class _Frame:
+    """The header of one frame, read through its profile, and what there is to say about it."""
+
+    path: Path
+    header: Mapping[str, Any]
+    profile: Profile
+    remarks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def remark(self, text: str | None) -> None:
+        if text:
+            self.remarks.append(text)
+
+    def found(self, keys: Sequence[str]) -> list[tuple[str, Any]]:
+        """Return (key, value) of those keys that the header gives a value."""
+        values = ((key, _value(self.header, key)) for key in keys)
+        return [(key, value) for key, value in values if value is not None]
+
+    def first(self, quantity: Quantity) -> tuple[str, Any] | None:
+        found = self.found(self.profile.keys(quantity))
+        return found[0] if found else None
+
+    def value(self, quantity: Quantity) -> Any:
+        first = self.first(quantity)
+        return first[1] if first else None
+
+    def text(self, quantity: Quantity) -> str | None:
+        value = self.value(quantity)
+        return value if isinstance(value, str) and value else None
+
+    def number_of(self, keys: Sequence[str]) -> float | None:
+        found = self.found(keys)
+        return as_number(found[0][1]) if found else None
+
+    def positive(self, quantity: Quantity) -> tuple[str, float] | None:
+        """Return the first (key, value) whose value is a number above 0."""
+        for key, value in self.found(self.profile.keys(quantity)):
+            number = as_number(value)
+            if number is not None and number > 0:
+                return key, number
+        return None
+
+    def refuse(self, key: str, value: Any, expected: str) -> InputError:
+        found = "is missing" if value is None else f"is {value!r}"
+        return InputError(f"{self.path}: {key} {found}, expected {expected}")
+
+    def refuse_reduced(self) -> None:
+        for key in self.profile.keys("reduced"):
+            if key in self.header:
+                value = _value(self.header, key)
+                raise self.refuse(
+                    key, value, "a raw frame: this is a reduced product; leave it out"
+                )
+
+
+def as_number(value: Any) -> float | None:
+    """Return a finite float; None for all else (text, logical, NaN)."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _value(header: Mapping[str, Any], key: str) -> str | Real | None:
+    """Return a card's value; text is stripped, undefined is None, what is not FITS is its text."""
+    try:
+        value = header.get(key)
+    except VerifyError:
+        value = header.cards[key].image.partition("=")[2].partition("/")[0]
+    if isinstance(value, str):
+        return value.strip()
+    return value if isinstance(value, Real) else None
+
+
+def _image_type(frame: _Frame, tag: str | None) -> str:
+    """Return the image type of a dark, or refuse the frame."""
+    profile = frame.profile
+    key, value = frame.first("image-type") or (" or ".join(profile.keys("image-type")), None)
+    if value is None or value == "":
+        if profile.image_type_required:
+            raise frame.refuse(key, value, "a dark; leave the frame out or correct the header")
+        said = f"tag {tag}" if tag else "the user"
+        frame.remark(f"{key} is missing: taken as a dark because {said} says so")
+        return ""
+    if not any(fnmatchcase(str(value).upper(), pattern) for pattern in profile.dark_types):
+        raise frame.refuse(key, value, f"a dark ({' or '.join(profile.dark_types)}); leave it out")
+    category = frame.first("image-category")
+    if profile.dark_categories and category is None:
+        frame.remark(f"{' or '.join(profile.keys('image-category'))} is missing")
+    elif profile.dark_categories and str(category[1]).upper() not in profile.dark_categories:
+        raise frame.refuse(*category, f"{' or '.join(profile.dark_categories)}; leave it out")
+    return str(value)
+
+
+def _arm(frame: _Frame, tag: str | None) -> str | None:
+    """Return the arm, of the header or else of the tag."""
+    key, value = frame.first("arm") or (" or ".join(frame.profile.keys("arm")) or "arm", None)
+    arm = str(value).upper() if value not in (None, "") else None
+    tagged = tag_arm(tag)
+    if arm and tagged and arm != tagged:
+        raise frame.refuse(key, value, f"{tagged}, as the tag {tag} says; correct the tag")
+    arm = arm or tagged
+    known = frame.profile.arms
+    if frame.profile.needs_arm:
+        if arm is None:
+            raise frame.refuse(key, None, f"one of {', '.join(known)}; or give a tag DARK_<ARM>")
+        if arm not in known:
+            frame.remark(f"arm {arm} is not in profile {frame.profile.name}: detector not known")
+    return arm
+
+
+def _instrument_remark(frame: _Frame, settings: "MdarkSettings") -> str | None:
+    if frame.profile.name != GENERIC or settings.instrument is not None:
+        return None
+    name = frame.text("instrument")
+    known = f"instrument {name} not known" if name else "no instrument in the header"
+    return f"{known}: generic profile used"
+
+
+def _exposure_time(frame: _Frame) -> float:
+    keys = frame.profile.keys("exposure-time")
+    key, value = frame.first("exposure-time") or (" or ".join(keys), None)
+    seconds = as_number(value)
+    if seconds is None or seconds <= 0:
+        expected = "a number of seconds above 0"
+        hint = " (a frame without exposure is a bias)" if seconds == 0 else ""
+        raise frame.refuse(key, value, f"{expected}{hint}; correct the header or leave it out")
+    dit = frame.positive("dit")
+    if dit and not math.isclose(dit[1], seconds, rel_tol=1e-3):
+        frame.warnings.append(
+            f"{key} {seconds:g} s differs from {dit[0]} {dit[1]:g} s: {key} taken"
+        )
+    return seconds
+
+
+def _binning(frame: _Frame, quantity: Quantity) -> int:
+    first = frame.first(quantity)
+    if first is None:
+        return 1
+    number = as_number(first[1])
+    if number is None or number < 1 or number != int(number):
+        raise frame.refuse(*first, "a whole number above 0; correct the header")
+    return int(number)
+
+
+def _ndit(frame: _Frame) -> int | None:
+    first = frame.first("ndit")
+    if first is None:
+        return None
+    number = as_number(first[1])
+    if number is None or number < 1 or number != int(number):
+        raise frame.refuse(*first, "a whole number above 0; correct the header")
+    return int(number)
+
+
+def _setup(
+    frame: _Frame,
+    arm: str | None,
+    exposure_time: float,
+    binning: tuple[int, int],
+    gain: Sourced,
+    shape: tuple[int, int],
+) -> dict[str, object]:
+    given = frame.first("binning-x") or frame.first("binning-y")
+    window = (frame.value("window-x"), frame.value("window-y"))
+    values = {
+        "instrument": frame.text("instrument"),
+        "arm": arm,
+        "exposure time": exposure_time,
+        "DIT": frame.value("dit"),
+        "NDIT": _ndit(frame),
+        "binning": binning if given else None,
+        "window": None if window == (None, None) else window,
+        "readout id": frame.value("readout-id"),
+        "readout name": frame.value("readout-name"),
+        "gain": gain.value,
+        "shape": tuple(shape),
+    }
+    return {key: value if key in frame.profile.setup else None for key, value in values.items()}
+
+
+def _gain(frame: _Frame, detector: Detector, settings: "MdarkSettings") -> Sourced:
+    if settings.gain is not None:
+        return Sourced(float(settings.gain), "settings")
+    header = _header_gain(frame)
+    if header and detector.gain and abs(header.value / detector.gain - 1) > GAIN_TOLERANCE:
+        frame.warnings.append(
+            f"gain {header.value:.4g} e-/ADU ({header.source}) is more than "
+            f"{GAIN_TOLERANCE:.0%} from the profile's {detector.gain:.4g}"
+        )
+    if header:
+        return header
+    if detector.gain:
+        return Sourced(detector.gain, f"profile {frame.profile.name}")
+    frame.warnings.append("gain unknown: 1 e-/ADU assumed; set gain in the settings")
+    return Sourced(1.0, "assumed")
+
+
+def _header_gain(frame: _Frame) -> Sourced | None:
+    """Return e-/ADU as the header has it, directly or as the inverse (ADU/e-)."""
+    direct, inverse = frame.positive("gain"), frame.positive("inverse-gain")
+    if direct is None:
+        return Sourced(1 / inverse[1], f"header {inverse[0]}") if inverse else None
+    if inverse and abs(direct[1] * inverse[1] - 1) > CONAD_TOLERANCE:
+        frame.remark(
+            f"{direct[0]} {direct[1]:g} e-/ADU times {inverse[0]} {inverse[1]:g} ADU/e- is "
+            f"{direct[1] * inverse[1]:.3g}, expected 1: {direct[0]} taken"
+        )
+    return Sourced(direct[1], f"header {direct[0]}")
+
+
+def _ron(frame: _Frame, detector: Detector, settings: "MdarkSettings") -> Sourced:
+    if settings.ron is not None:
+        return Sourced(float(settings.ron), "settings")
+    header = frame.positive("ron")
+    if header:
+        return Sourced(header[1], f"header {header[0]}")
+    if detector.ron:
+        return Sourced(detector.ron, f"profile {frame.profile.name}")
+    return Sourced(None, "unknown")
+
+
+def _saturation(detector: Detector, settings: "MdarkSettings", profile: Profile) -> Sourced:
+    if settings.saturation is not None:
+        return Sourced(float(settings.saturation), "settings")
+    if detector.saturation is not None:
+        return Sourced(detector.saturation, f"profile {profile.name}")
+    return Sourced(None, "unknown")
+
+
+def _mjd_obs(frame: _Frame, date_obs: str | None) -> float | None:
+    mjd = frame.number_of(frame.profile.keys("mjd-obs"))
+    if mjd is None:
+        mjd = to_mjd(date_obs) if date_obs else None
+    if mjd is None:
+        said = f"DATE-OBS is {date_obs!r}" if date_obs else "no DATE-OBS"
+        frame.remark(f"start of the exposure unknown: no MJD-OBS, {said}")
+    return mjd
+
+
+def to_mjd(date: str) -> float | None:
+    """Convert an ISO date and time (UTC unless it says otherwise) to MJD; None if it is none."""
+    try:
+        moment = datetime.fromisoformat(date)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _MJD_ZERO).total_seconds() / 86400

@@ -1,0 +1,323 @@
+"""Sets of files: the text of a SOF in and out, and what the user's inputs stand for.
+
+Nothing here opens a FITS file. A line of a SOF is a path, then optionally a tag; the tag says what
+the file is for, and no tag means a frame.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from soxsdark.errors import InputError
+
+FITS_SUFFIXES = (".fits", ".fit", ".fts")
+ALLOWED_TAGS = "DARK, DARK_<ARM>, BP_MAP_<ARM>"
+FALLBACK_NAME = "darks"
+LARGEST_SOF = 4_000_000
+
+_FITS_NAME = re.compile(r".\.(?:fits|fit|fts)(?:\.gz|\.fz)?\Z", re.IGNORECASE)
+_TAG = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+_FRAME_TAG = re.compile(r"DARK(?:_[A-Z0-9]+)?\Z")
+_MAP_TAG = re.compile(r"BP_MAP(?:_[A-Z0-9_]+)?\Z")
+_BIAS_TAG = re.compile(r"MASTER_BIAS(?:_[A-Z0-9_]+)?\Z")
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_COMMENT = re.compile(r"\s#")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of a set.
+
+    Attributes
+    ----------
+    path : Path
+        As written when it comes from `read_sof`, found and checked when from `read_inputs`.
+    tag : str or None
+        What the SOF says the file is for; None is a frame.
+    line : int or None
+        Line of the SOF, from 1; None when the file does not come from a SOF.
+    """
+
+    path: Path
+    tag: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class FileSet:
+    """The files of one run.
+
+    Attributes
+    ----------
+    name : str
+        What product names begin with: the stem of the SOF or the name of the folder.
+    frames : tuple of Entry
+        The raw darks, in the order given; sorted by name for a folder.
+    bad_pixel_map : Entry or None
+    source : Path or None
+        The SOF or the folder; None for a list of FITS files.
+    """
+
+    name: str
+    frames: tuple[Entry, ...]
+    bad_pixel_map: Entry | None = None
+    source: Path | None = None
+
+
+def read_inputs(inputs: Path | str | Sequence[Path | str]) -> FileSet:
+    """Find the files that the user means.
+
+    Parameters
+    ----------
+    inputs : path, or sequence of paths
+        A SOF, a folder, or one or several FITS files.
+
+    Returns
+    -------
+    FileSet
+        Every path in it is an existing regular file, and none is there twice.
+
+    Raises
+    ------
+    InputError
+        Something is missing, twice there, not a regular file, or a SOF is wrong.
+    """
+    paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    if not paths:
+        raise InputError("no input given: expected a SOF, a folder or FITS files")
+    paths = [Path(path) for path in paths]
+    if len(paths) > 1 or is_fits_name(paths[0]):
+        return _several(paths)
+    mode = _stat(paths[0]).st_mode
+    return _folder(paths[0]) if stat.S_ISDIR(mode) else _set_of_files(paths[0])
+
+
+def is_fits_name(path: Path | str) -> bool:
+    """Tell whether a name ends like a FITS file's (.fits .fit .fts, also .gz or .fz, any case)."""
+    return _FITS_NAME.search(os.path.basename(path)) is not None
+
+
+def read_sof(path: Path | str) -> tuple[Entry, ...]:
+    """Read the lines of a SOF, as written: the files are not looked up.
+
+    Raises
+    ------
+    InputError
+        The SOF is missing, not text, or one of its lines is wrong.
+    """
+    path = Path(path)
+    _require_regular(path, _stat(path))
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_SOF + 1)
+    except OSError as error:
+        raise InputError(f"{_show(path)}: cannot be read ({error.strerror})") from error
+    if b"\0" in content or len(content) > LARGEST_SOF or content.startswith(b"SIMPLE  ="):
+        raise InputError(
+            f"{_show(path)}: not a set of files (SOF): binary or too large, expected text with one "
+            f"path a line; the name of a FITS file ends in {' '.join(FITS_SUFFIXES)}"
+        )
+    return parse_sof(content.decode("utf-8", "surrogateescape"), path)
+
+
+def parse_sof(text: str, source: Path | str = "SOF") -> tuple[Entry, ...]:
+    """Turn the text of a SOF into entries; `source` is its name, for messages.
+
+    Raises
+    ------
+    InputError
+        A line holds no FITS path or an unknown tag.
+    """
+    lines = enumerate(_LINE_END.split(text.removeprefix("\ufeff")), start=1)
+    entries = (
+        _parse_line(line, f"{_show(source)} line {number}", number) for number, line in lines
+    )
+    return tuple(entry for entry in entries if entry is not None)
+
+
+def write_sof(path: Path | str, entries: Iterable[Entry]) -> None:
+    """Write a SOF that `read_sof` reads back with the same paths and tags.
+
+    Raises
+    ------
+    InputError
+        A path or tag cannot stand in a SOF (a line break in a path, say).
+    OSError
+        The file cannot be written.
+    """
+    text = "".join(_format_line(entry) + "\n" for entry in entries)
+    Path(path).write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def tag_arm(tag: str | None) -> str | None:
+    """Return the arm that a frame's tag names: NIR for DARK_NIR, None for DARK or no tag."""
+    return tag.partition("_")[2] or None if tag else None
+
+
+def _parse_line(line: str, where: str, number: int) -> Entry | None:
+    text = _without_comment(line.strip())
+    if not text:
+        return None
+    path, tag = _split_tag(text)
+    if not is_fits_name(path):
+        raise InputError(
+            f"{where}: {_short(text)} is no path of a FITS file: expected a name that ends in "
+            f"{' '.join(FITS_SUFFIXES)} (also .gz or .fz), then optionally a tag"
+        )
+    if tag is not None:
+        _check_tag(tag, where)
+    return Entry(Path(path), tag, number)
+
+
+def _without_comment(text: str) -> str:
+    """Drop a comment: a line that starts with #, or blank and # after a complete entry."""
+    if text.startswith("#"):
+        return ""
+    mark = _COMMENT.search(text)
+    if mark:
+        head = text[: mark.start()].rstrip()
+        if is_fits_name(_split_tag(head)[0]):
+            return head
+    return text
+
+
+def _split_tag(text: str) -> tuple[str, str | None]:
+    """Split a line into path and tag; a last word after a FITS name is a tag, right or wrong."""
+    if is_fits_name(text):
+        return text, None
+    head, *rest = text.rsplit(maxsplit=1)
+    if rest and (is_fits_name(head) or _TAG.match(rest[0])):
+        return head, rest[0]
+    return text, None
+
+
+def _check_tag(tag: str, where: str) -> None:
+    if _BIAS_TAG.match(tag):
+        raise InputError(
+            f"{where}: tag {tag}: a master bias is not yet supported; remove the line to go on "
+            "without it"
+        )
+    if not (_FRAME_TAG.match(tag) or _MAP_TAG.match(tag)):
+        raise InputError(f"{where}: unknown tag {_short(tag)}, expected one of {ALLOWED_TAGS}")
+
+
+def _format_line(entry: Entry) -> str:
+    line = str(entry.path) if entry.tag is None else f"{entry.path} {entry.tag}"
+    again = parse_sof(line, "SOF to be written")
+    if [(one.path, one.tag) for one in again] != [(entry.path, entry.tag)]:
+        raise InputError(f"{_short(line)} cannot stand in a SOF: rename the file")
+    return line
+
+
+def _set_of_files(sof: Path) -> FileSet:
+    entries = [_found(entry, sof) for entry in read_sof(sof)]
+    _refuse_repeats(entries, sof)
+    maps = [entry for entry in entries if entry.tag and _MAP_TAG.match(entry.tag)]
+    frames = tuple(entry for entry in entries if entry not in maps)
+    if len(maps) > 1:
+        raise InputError(
+            f"{_show(sof)}: {len(maps)} bad-pixel maps (lines {maps[0].line} and {maps[1].line}), "
+            "expected one at most; keep one"
+        )
+    if not frames:
+        raise InputError(f"{_show(sof)}: names no dark frame; expected one path a line")
+    return FileSet(sof.stem.lstrip(".") or FALLBACK_NAME, frames, maps[0] if maps else None, sof)
+
+
+def _found(entry: Entry, sof: Path) -> Entry:
+    """Look a path up beside the SOF, then in the current folder."""
+    where = f"{_show(sof)} line {entry.line}: "
+    candidates = [sof.parent / entry.path, entry.path]
+    for path in candidates:
+        if _exists(path):
+            _require_regular(path, _stat(path, where), where)
+            return Entry(path, entry.tag, entry.line)
+    looked = "" if entry.path.is_absolute() else " beside the SOF or in the current folder"
+    raise InputError(f"{where}{_show(entry.path)}: no such file{looked}; correct the path")
+
+
+def _folder(folder: Path) -> FileSet:
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise InputError(f"{_show(folder)}: cannot be read ({error.strerror})") from error
+    paths = [folder / name for name in names if is_fits_name(name) and not name.startswith(".")]
+    entries = [Entry(path) for path in paths if not path.is_dir()]
+    if not entries:
+        raise InputError(
+            f"{_show(folder)}: no FITS file in this folder, expected names that end in "
+            f"{' '.join(FITS_SUFFIXES)} (also .gz or .fz)"
+        )
+    for entry in entries:
+        _require_regular(entry.path, _stat(entry.path))
+    _refuse_repeats(entries, folder)
+    return FileSet(_folder_name(folder), tuple(entries), None, folder)
+
+
+def _several(paths: list[Path]) -> FileSet:
+    for path in paths:
+        if not is_fits_name(path):
+            raise InputError(
+                f"{_show(path)}: not a FITS name; give one SOF, one folder, or FITS files only"
+            )
+        _require_regular(path, _stat(path))
+    entries = tuple(Entry(path) for path in paths)
+    _refuse_repeats(entries, None)
+    parents = {os.path.abspath(path.parent) for path in paths}
+    name = _folder_name(Path(parents.pop())) if len(parents) == 1 else FALLBACK_NAME
+    return FileSet(name, entries)
+
+
+def _folder_name(folder: Path) -> str:
+    return os.path.basename(os.path.abspath(folder)).lstrip(".") or FALLBACK_NAME
+
+
+def _refuse_repeats(entries: Iterable[Entry], source: Path | None) -> None:
+    seen: dict[tuple[int, int], Entry] = {}
+    for entry in entries:
+        status = _stat(entry.path)
+        first = seen.setdefault((status.st_dev, status.st_ino), entry)
+        if first is entry:
+            continue
+        if entry.line is not None:
+            where = f"{_show(source or 'SOF')} lines {first.line} and {entry.line}"
+        else:
+            where = f"{_show(first.path)} and {_show(entry.path)}"
+        raise InputError(f"{where}: the same file twice ({_show(entry.path)}); remove one")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        os.stat(path)
+    except (OSError, ValueError):  # ValueError: a name that the system cannot have
+        return False
+    return True
+
+
+def _stat(path: Path, where: str = "") -> os.stat_result:
+    try:
+        return os.stat(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{where}{_show(path)}: no such file or folder") from error
+    except OSError as error:
+        raise InputError(f"{where}{_show(path)}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{where}{_show(path)}: not a possible file name") from error
+
+
+def _require_regular(path: Path, status: os.stat_result, where: str = "") -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+        raise InputError(f"{where}{_show(path)}: is {kind}, expected a regular file")
+
+
+def _show(path: Path | str) -> str:
+    """Return a path as printable text, whatever bytes its name is made of."""
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:77] + "...")

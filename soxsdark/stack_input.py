@@ -1,0 +1,156 @@
+"""Frames as people hold them (CCDData, arrays) turned into one stack of floats."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from soxsdark.clip_and_stack import run_median
+from soxsdark.errors import UsageError
+from soxsdark.grid import Grid
+from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model, pair_noise
+
+
+@dataclass(frozen=True)
+class Stack:
+    """N frames as one array."""
+
+    samples: np.ndarray
+    """(N, rows, columns) float; NaN = bad."""
+    uncertainty: np.ndarray | None
+    """(N, rows, columns) one standard deviation, where every frame has it."""
+    quantum: float
+    """Step between neighbouring values; 0 for continuous data."""
+
+
+def _float(data: np.ndarray) -> np.ndarray:
+    kind = np.float32 if data.dtype.itemsize <= 2 or data.dtype == np.float32 else np.float64
+    return np.array(data, dtype=kind)
+
+
+def _deviation_of(uncertainty, data) -> np.ndarray | None:
+    # astropy's uncertainty classes name themselves; no need to import them
+    if uncertainty is None:
+        return None
+    array = np.asarray(getattr(uncertainty, "array", uncertainty), dtype=np.float64)
+    kind = getattr(uncertainty, "uncertainty_type", "std")
+    if kind not in ("std", "var", "ivar"):
+        raise UsageError(f"uncertainty of type {kind!r}: std, var or ivar is expected")
+    if array.shape != data.shape:
+        raise UsageError(f"uncertainty of shape {array.shape} on a frame of {data.shape}")
+    with np.errstate(divide="ignore"):
+        return {"std": array, "var": np.sqrt(array), "ivar": 1 / np.sqrt(array)}[kind]
+
+
+def _check(arrays: list[np.ndarray], frames: Sequence) -> None:
+    if not arrays:
+        raise UsageError("no frames: at least one is needed")
+    shapes = sorted({a.shape for a in arrays})
+    if len(shapes) > 1 or len(shapes[0]) != 2:
+        raise UsageError(f"frames should be 2-D and of one shape (got {shapes})")
+    units = {str(getattr(f, "unit", None)) for f in frames}
+    if len(units) > 1:
+        raise UsageError(f"frames should be in one unit (got {', '.join(sorted(units))})")
+
+
+def as_stack(frames: Sequence, masks: Sequence[np.ndarray | None] | None = None) -> Stack:
+    """Turn CCDData or arrays into one stack.
+
+    Parameters
+    ----------
+    frames : sequence of CCDData or 2-D arrays, or one (N, rows, columns) array
+    masks : sequence of bool arrays or None
+        Further bad pixels, True = bad.
+
+    Raises
+    ------
+    UsageError
+        If shapes, units or the number of masks do not fit.
+    """
+    frames = list(frames)
+    is_ccd = [hasattr(f, "mask") and hasattr(f, "uncertainty") for f in frames]
+    arrays = [np.asarray(f.data if c else f) for f, c in zip(frames, is_ccd, strict=True)]
+    _check(arrays, frames)
+    masks = [None] * len(frames) if masks is None else list(masks)
+    if len(masks) != len(frames):
+        raise UsageError(f"{len(frames)} frames but {len(masks)} masks")
+    samples = np.stack([_float(a) for a in arrays])
+    for sample, frame, mask in zip(samples, frames, masks, strict=True):
+        own = np.ma.getmaskarray(frame) if np.ma.isMaskedArray(frame) else None
+        own = frame.mask if own is None and hasattr(frame, "uncertainty") else own
+        for bad in (own, mask):
+            if bad is not None:
+                sample[np.broadcast_to(np.asarray(bad, dtype=bool), sample.shape)] = np.nan
+        sample[~np.isfinite(sample)] = np.nan
+    sigma = [_deviation_of(getattr(f, "uncertainty", None), a) for f, a in zip(frames, arrays)]  # noqa: B905
+    known = all(s is not None for s in sigma)
+    quantum = 1.0 if all(np.issubdtype(a.dtype, np.integer) for a in arrays) else 0.0
+    return Stack(samples, np.stack(sigma) if known else None, quantum)
+
+
+def block_medians(frame: np.ndarray, grid: Grid, bad: np.ndarray | None = None) -> np.ndarray:
+    """Median of the good pixels in each block of the grid (NaN: none)."""
+    result = np.full(grid.shape, np.nan)
+    usable = np.isfinite(frame)
+    if bad is not None:
+        usable &= ~bad
+    whole = bool(usable.all())
+    for i, j, rows, columns in grid.blocks():
+        values = frame[rows, columns]
+        values = values.ravel() if whole else values[usable[rows, columns]]
+        if values.size:
+            result[i, j] = np.median(values)
+    return result
+
+
+def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:
+    """Noise model of a stack whose levels are equal: (N, rows, columns), NaN = bad.
+
+    With a single frame there is no difference to measure it on: UsageError. Signals are not
+    taken for electrons: the slope of variance against signal is the measured one, 0 where
+    there are too few bright pixels to measure it.
+    """
+    if len(samples) < 2:
+        raise UsageError("one frame has no measurable noise: give its noise, or more frames")
+    grid = Grid.of(samples.shape[1:], BLOCK)
+    labels = grid.labels()
+    background = np.mean([block_medians(s, grid) for s in samples], axis=0)
+    pairs = [
+        pair_noise(a, b, background, grid, labels, quantum)
+        for a, b in zip(samples[:-1], samples[1:], strict=True)
+    ]
+    if not any(np.isfinite(p.sigma) for p in pairs):
+        raise UsageError("no two consecutive frames share a good pixel: no noise to measure")
+    return build_noise_model(pairs, background, grid, gain_known=False)
+
+
+SigmaOf = Callable[[np.ndarray, np.ndarray, slice], np.ndarray]
+
+
+def expected_noise(samples: np.ndarray, stack: Stack, noise=None) -> SigmaOf:
+    """A function (sorted samples, valid count, rows) -> sigma of one sample of each pixel.
+
+    In order: `noise` (a NoiseModel, an image or a number), the frames' own uncertainties
+    (root mean square along the stack), what the differences of the frames show.
+    """
+    shape = samples.shape[1:]
+    if noise is None and stack.uncertainty is not None:
+        noise = np.sqrt(np.nanmean(stack.uncertainty**2, axis=0))
+    if noise is None:
+        noise = measure_noise(samples, stack.quantum)
+    if not isinstance(noise, NoiseModel):
+        image = np.asarray(noise, dtype=np.float64)
+        if image.shape not in ((), shape):
+            raise UsageError(f"noise of shape {image.shape} for frames of {shape}")
+        if not (image > 0).all():
+            raise UsageError("noise should be above zero everywhere")
+        image = np.broadcast_to(image, shape)
+        return lambda ordered, count, rows: image[rows].ravel()
+
+    def of_model(ordered, count, rows):
+        median = run_median(ordered, np.zeros_like(count), np.maximum(count, 1))
+        sigma = noise.sigma_rows(rows.start, rows.stop).ravel()
+        background = noise.background_rows(rows.start, rows.stop).ravel()
+        return noise.sample_sigma(sigma, background, median, np.maximum(count, 1))
+
+    return of_model
