@@ -117,9 +117,9 @@ def product_header(
 def kept_header(raw: fits.Header, *, trimmed: bool) -> tuple[fits.Header, tuple[str, ...]]:
     """Return what a product keeps of a raw header, and a remark for each card that is broken.
 
-    Left out are the keys of the file's structure, scaling and compression, of raw files alone
-    (``ESO DPR``, ARCFILE, ORIGFILE), of the raw pixels' statistics and dates, and, if `trimmed`,
-    the image sections. Of a duplicated key the first card counts.
+    Left out are keys without a value, the keys of the file's structure, scaling and compression,
+    of raw files alone (``ESO DPR``, ARCFILE, ORIGFILE), of the raw pixels' statistics and dates,
+    and, if `trimmed`, the image sections. Of a duplicated key the first card counts.
     """
     header, remarks = fits.Header(), []
     for number, card in enumerate(raw.cards, start=1):
@@ -150,12 +150,15 @@ def make_card(keyword: str, value: object, comment: str = "") -> fits.Card:
     """
     if keyword in _MULTIPLE:
         return fits.Card(keyword, _ascii(str(value)))
+    # Astropy fills the value up to 20 characters after a keyword of up to 8.
+    filled = 30 if len(keyword) <= 8 else 0
     if len(keyword) > 8 or not re.fullmatch(r"[A-Z0-9_-]*", keyword):
         keyword = f"HIERARCH {keyword}"
+        filled += 10 if filled else 0
     if isinstance(value, str):
         value = _ascii(value)
     length = len(fits.Card(keyword, value).image.rstrip())
-    room = _CARD - max(length, 30) if length <= _CARD else 60
+    room = _CARD - max(length, filled) if length <= _CARD else 60
     return fits.Card(keyword, value, _cut(_ascii(comment), room - len(" / ")))
 
 
@@ -185,7 +188,7 @@ def _intact(card: fits.Card) -> fits.Card:
 def _is_kept(card: fits.Card, trimmed: bool) -> bool:
     if card.keyword in _MULTIPLE:
         return bool(card.value) and not _FITS_BOILERPLATE.search(str(card.value))
-    if _NEVER_KEPT.fullmatch(card.keyword):
+    if isinstance(card.value, fits.card.Undefined) or _NEVER_KEPT.fullmatch(card.keyword):
         return False
     return not (trimmed and _NOT_KEPT_ONCE_TRIMMED.fullmatch(card.keyword))
 

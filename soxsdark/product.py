@@ -14,6 +14,7 @@ from .publish import writing
 
 _BLOCK = 2880
 _MASK_EXTENSIONS = ("QUAL", "MASK")
+_IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 _UNREADABLE = (
     OSError,
     EOFError,
@@ -117,7 +118,8 @@ def read_mask(path: Path | str) -> np.ndarray:
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            with fits.open(path, memmap=False) as hdus:
+            # Astropy leaves a file open that it opened itself and cannot parse.
+            with open(path, "rb") as stream, fits.open(stream, memmap=False) as hdus:
                 pixels = _mask_pixels(path, hdus)
         # Some cards may be odd; pixels may not be missing.
         if any("truncated" in str(warning.message) for warning in said):
@@ -132,7 +134,7 @@ def read_mask(path: Path | str) -> np.ndarray:
 
 
 def _mask_pixels(path: Path | str, hdus: fits.HDUList) -> np.ndarray:
-    images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 2]
+    images = [hdu for hdu in hdus if isinstance(hdu, _IMAGES) and hdu.header.get("NAXIS") == 2]
     if not images:
         raise InputError(f"{path}: holds no 2-D image, expected a bad-pixel map")
     first = images[0]

@@ -32,16 +32,38 @@ _NO_FOLDER_SYNC = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EBADF))
 
 @contextmanager
 def writing(path: Path | str) -> Iterator[None]:
-    """Turn any ``OSError`` of the block into a `ProductError` of one line that names `path`."""
+    """Turn any ``OSError`` of the block into a `ProductError` of one line that names `path`.
+
+    A file in a workspace is named as the product that it is to become.
+    """
     try:
         yield
     except OSError as error:
-        reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
-        advice = {
-            errno.ENOSPC: "make room, or choose another folder with -o",
-            errno.EDQUOT: "make room, or choose another folder with -o",
-        }.get(error.errno or 0, "choose a folder that can be written with -o")
-        raise ProductError(f"{path}: cannot be written: {reason}; {advice}") from error
+        path = Path(path)
+        if _FOLDER.fullmatch(path.parent.name):
+            path = path.parent.parent / path.name
+        cause = _first_cause(error)
+        reason = cause.strerror or " ".join(str(cause).split()) or type(cause).__name__
+        full = cause.errno in (errno.ENOSPC, errno.EDQUOT)
+        advice = "make room, or choose another" if full else "choose a writable"
+        raise ProductError(
+            f"{path}: cannot be written: {reason}; {advice} folder with -o"
+        ) from error
+
+
+def _first_cause(error: OSError) -> OSError:
+    """Return the system's own error; astropy wraps it in one that has lost its number.
+
+    Of a short write astropy says nothing but its guess that the disk is full.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    if "Not enough space" in str(error):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return error
 
 
 class Workspace:

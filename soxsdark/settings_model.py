@@ -270,9 +270,9 @@ class MdarkSettings(BaseModel):
         """Make the checks that concern several keys."""
         pair = (self.clipping_lower_sigma, self.clipping_upper_sigma)
         if pair.count(None) == 1:
-            raise ValueError(f"one side alone: give both {EACH_SIDE[0]} and {EACH_SIDE[1]}")
+            raise ValueError(f"{' and '.join(EACH_SIDE)} together: give both")
         if (self.frame_clipping_sigma is None) == (None in pair):
-            raise ValueError(f"give either {BOTH_SIDES} or both {' and '.join(EACH_SIDE)}")
+            raise ValueError(f"either {BOTH_SIDES} or both {' and '.join(EACH_SIDE)}")
         return self
 
     @property

@@ -41,7 +41,7 @@ def settings_text(keys: Mapping[str, Schema]) -> str:
 def _one(schema: Schema) -> str:
     if "enum" in schema:
         return _listed([str(choice) for choice in schema["enum"]])
-    kinds = {"number": "a number", "integer": "a whole number", "string": "a text"}
+    kinds = {"number": "a number", "integer": "a whole number", "string": "text"}
     kind = str(schema.get("type"))
     return {"boolean": "true or false", "null": "null"}.get(kind) or kinds[kind] + _bounds(schema)
 

@@ -114,7 +114,9 @@ def mask() -> Mask:
 
 
 def parse(*lines: str) -> fits.Header:
-    return fits.Header.fromstring("".join(line.ljust(80) for line in lines))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return fits.Header.fromstring("".join(line.ljust(80) for line in lines))
 
 
 # headers
@@ -142,7 +144,8 @@ def test_what_is_kept_of_the_raw() -> None:
 @pytest.mark.parametrize(
     "key",
     ["BZERO", "BSCALE", "BLANK", "ZIMAGE", "ZCMPTYPE", "DATAMAX", "DATASEC", "BUNIT", "BITPIX"]
-    + ["CHECKSUM", "ARCFILE", "ORIGFILE", "ESO DPR TYPE", "ESO DPR TECH", "ESO DET OUT1 PRSCX"],
+    + ["CHECKSUM", "ARCFILE", "ORIGFILE", "ESO DPR TYPE", "ESO DPR TECH", "ESO DET OUT1 PRSCX"]
+    + ["ESO OBS START"],
 )
 def test_what_is_not_kept(key: str) -> None:
     assert key in raw_header()
@@ -275,7 +278,7 @@ def test_cards_of_any_length(keyword: str, length: int) -> None:
 
 def test_a_unit_is_whole_or_absent() -> None:
     keyword = "ESO QC " + "X" * 40
-    assert make_card(keyword, 1.5, "[electron] some words").comment == "[electron]"
+    assert make_card(keyword, 1.5, "[electron] some words").comment == "[electron] some"
     assert make_card(keyword, 1.2345678901234, "[electron] some words").comment == ""
 
 

@@ -443,3 +443,18 @@ def test_the_error_is_one_line() -> None:
     ):
         raise OSError("two\n lines")
     assert "\n" not in str(caught.value)
+
+
+def test_the_error_names_the_product_and_the_first_cause(tmp_path: Path) -> None:
+    def write() -> None:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError:
+            raise OSError("could not write") from None
+
+    def run() -> None:
+        with Workspace(tmp_path) as workspace, writing(workspace.path("m.fits")):
+            write()
+
+    with pytest.raises(ProductError, match=rf"^{tmp_path}/m\.fits: .*: No space left.*make room"):
+        run()

@@ -1,0 +1,49 @@
+"""Master darks and bad-pixel masks from raw dark frames.
+
+Public names are resolved when they are first asked for, so that ``import soxsdark`` costs
+nothing: `mdark`, `clip_and_stack`, `create_noise_map` and the rest of ``__all__``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from soxsdark.version import __version__
+
+if TYPE_CHECKING:
+    from soxsdark.clip_and_stack import clip_and_stack
+    from soxsdark.noise_map import create_noise_map
+    from soxsdark.recipe import mdark
+    from soxsdark.simulate import Scene, read_truth, simulate
+
+_HOMES = {
+    "clip_and_stack": "soxsdark.clip_and_stack",
+    "create_noise_map": "soxsdark.noise_map",
+    "mdark": "soxsdark.recipe",
+    "Scene": "soxsdark.simulate",
+    "simulate": "soxsdark.simulate",
+    "read_truth": "soxsdark.simulate",
+}
+
+__all__ = [
+    "Scene",
+    "__version__",
+    "clip_and_stack",
+    "create_noise_map",
+    "mdark",
+    "read_truth",
+    "simulate",
+]
+
+
+def __getattr__(name: str):
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'soxsdark' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    # importing soxsdark.simulate or soxsdark.clip_and_stack binds the module to the same name
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

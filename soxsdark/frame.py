@@ -1,0 +1,343 @@
+"""A raw frame: its header now, its pixels later, in blocks of rows.
+
+Uncompressed files are read at the offset of the pixels into fresh buffers, without a memory
+map: a file cut short under a map is a crash, and mapped pages count as memory. Compressed files
+are inflated once, into an unlinked temporary file.
+"""
+
+import gzip
+import hashlib
+import os
+import tempfile
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from astropy.io import fits
+
+from soxsdark.errors import InputError
+from soxsdark.fits_bytes import PixelLayout, is_zero_sum, native, ones_complement_sum
+
+CHUNK = 1 << 20
+IMAGES = (fits.PrimaryHDU, fits.ImageHDU)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A frame read once, whole and checked."""
+
+    pixels: np.ndarray
+    """(rows, columns), ADU, native byte order; NaN = no value."""
+    sha256: str
+    """Of the file on disk."""
+    crc: int
+    """CRC-32 of the pixel values: equal for equal pixels."""
+
+
+@dataclass(frozen=True)
+class _Hdu:
+    """Byte ranges of one HDU and what its header says of their sums."""
+
+    index: int
+    start: int
+    data: int
+    end: int
+    datasum: str | None
+    has_checksum: bool
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One raw frame of which only the headers have been read."""
+
+    path: Path
+    header: fits.Header
+    """Primary header, updated with that of the pixel HDU."""
+    hdu: int
+    """Number of the HDU with the pixels."""
+    layout: PixelLayout
+    size: int
+    """Bytes of the file on disk, when its header was read."""
+    hdus: tuple[_Hdu, ...] = field(repr=False)
+    inflated: IO[bytes] | None = field(default=None, repr=False)
+    """The content of a compressed file (gzip)."""
+    decoded: IO[bytes] | None = field(default=None, repr=False)
+    """The pixels of a tile-compressed image, at offset 0, as `layout` says."""
+    remarks: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, path: Path | str, extension: int | str | None = None) -> "Frame":
+        """Read the headers of a FITS file and find its pixels.
+
+        Parameters
+        ----------
+        path : path
+        extension : int, str or None
+            HDU with the pixels, by number or EXTNAME; None: the only one with a 2-D image.
+
+        Raises
+        ------
+        InputError
+            Not readable, not FITS, cut short, no 2-D image, or several that could be meant.
+        """
+        path = Path(path)
+        with _reading(path), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            inflated = _inflate(path) if path.suffix.lower() == ".gz" else None
+            with path.open("rb") if inflated is None else _kept_open(inflated) as file:
+                frame = _open(cls, path, file, inflated, extension)
+        notes = {" ".join(str(w.message).split())[:200] for w in caught}
+        return frame if not notes else _with_remarks(frame, tuple(sorted(notes)))
+
+    def read_rows(self, first: int, last: int) -> np.ndarray:
+        """Rows first to last (half-open) in ADU, native byte order; NaN = no value.
+
+        Raises
+        ------
+        InputError
+            If the file can no longer be read, or has become shorter.
+        """
+        offset, length = self.layout.row_range(first, last)
+        with _reading(self.path):
+            data = self._bytes(self.decoded or self.inflated, offset, length)
+        if len(data) != length:
+            raise InputError(f"{self.path}: cut short while it was being read; copy it again")
+        stored = np.frombuffer(data, dtype=self.layout.dtype)
+        return native(stored.reshape(last - first, self.layout.shape[1]), self.layout)
+
+    def load(self) -> Loaded:
+        """Read the file once: hash it, check DATASUM and CHECKSUM of every HDU, give the pixels.
+
+        Raises
+        ------
+        InputError
+            If the file changed since it was opened, or a sum is wrong.
+        """
+        with _reading(self.path):
+            content = self._bytes(self.inflated, 0, self.hdus[-1].end)
+            if self.inflated is None and self.path.stat().st_size == len(content):
+                sha256 = hashlib.sha256(content).hexdigest()
+            else:
+                with self.path.open("rb") as file:
+                    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        for hdu in self.hdus:
+            self._check_sums(hdu, memoryview(content))
+        if self.decoded is None and len(content) >= sum(self.layout.row_range(*self._all_rows)):
+            stored = np.frombuffer(
+                content, self.layout.dtype, self.layout.shape[0] * self.layout.shape[1],
+                self.layout.offset,
+            )  # fmt: skip
+            pixels = native(stored.reshape(self.layout.shape), self.layout)
+        else:
+            pixels = self.read_rows(*self._all_rows)
+        return Loaded(pixels, sha256, zlib.crc32(np.ascontiguousarray(pixels)))
+
+    @property
+    def _all_rows(self) -> tuple[int, int]:
+        return 0, self.layout.shape[0]
+
+    def _bytes(self, source: IO[bytes] | None, offset: int, length: int) -> bytes:
+        if source is not None:
+            return _pread(source.fileno(), offset, length)
+        with self.path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size != self.size:
+                raise InputError(f"{self.path}: its size changed while it was being read")
+            return _pread(file.fileno(), offset, length)
+
+    def _check_sums(self, hdu: _Hdu, content: memoryview) -> None:
+        data = ones_complement_sum(content[hdu.data : hdu.end])
+        place = f"{self.path}: HDU {hdu.index}"
+        if hdu.datasum is not None and hdu.datasum != str(data):
+            stated = hdu.datasum if hdu.datasum.isdigit() else repr(hdu.datasum)
+            if not (is_zero_sum(data) and hdu.datasum in ("0", str(0xFFFFFFFF))):
+                raise InputError(
+                    f"{place}: DATASUM is {stated}, the data sum to {data}: "
+                    "the file is damaged, copy it again"
+                )
+        if hdu.has_checksum and not is_zero_sum(ones_complement_sum(content[hdu.start : hdu.end])):
+            raise InputError(
+                f"{place}: CHECKSUM does not fit header and data: "
+                "the file was damaged or edited, copy it again"
+            )
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in reading into one line about the file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        reason = " ".join((error.strerror or str(error)).split())[:200]
+        raise InputError(f"{path}: cannot be read as FITS ({reason})") from error
+    except (EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cut short or damaged ({error}); copy it again") from error
+    except (fits.VerifyError, ValueError, TypeError, KeyError, IndexError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: header cannot be understood ({reason})") from error
+
+
+@contextmanager
+def _kept_open(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    file.seek(0)
+    yield file
+
+
+def _pread(descriptor: int, offset: int, length: int) -> bytes:
+    parts = []
+    while length > 0:
+        part = os.pread(descriptor, length, offset)
+        if not part:
+            break
+        parts.append(part)
+        offset, length = offset + len(part), length - len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _inflate(path: Path) -> IO[bytes]:
+    file = tempfile.TemporaryFile()
+    with gzip.open(path, "rb") as packed:
+        while chunk := packed.read(CHUNK):
+            file.write(chunk)
+    file.flush()
+    return file
+
+
+def _open(cls, path: Path, file: IO[bytes], inflated, extension) -> Frame:
+    size = os.fstat(file.fileno()).st_size
+    if size == 0:
+        raise InputError(f"{path}: empty file (0 bytes)")
+    with fits.open(file, memmap=False, disable_image_compression=True, lazy_load_hdus=False) as raw:
+        hdus = tuple(_extent(path, i, hdu, size) for i, hdu in enumerate(raw))
+        compressed = any(_is_compressed(hdu) for hdu in raw)
+        candidates = [(i, h) for i, h in enumerate(raw) if _is_picture(h) or _is_compressed(h)]
+        number, chosen = _choose(path, candidates, raw, extension)
+        header = _joined(raw[0].header, chosen.header)
+        layout = None if _is_compressed(chosen) else _layout(chosen)
+    decoded = None
+    if compressed and layout is None:
+        header, layout, decoded = _decode(file, number)
+    on_disk = path.stat().st_size
+    return cls(path, header, number, layout, on_disk, hdus, inflated, decoded)
+
+
+def _with_remarks(frame: Frame, remarks: tuple[str, ...]) -> Frame:
+    values = {name: getattr(frame, name) for name in frame.__dataclass_fields__}
+    return Frame(**{**values, "remarks": remarks})
+
+
+def _is_compressed(hdu) -> bool:
+    return isinstance(hdu, fits.BinTableHDU) and bool(hdu.header.get("ZIMAGE", False))
+
+
+def _is_picture(hdu) -> bool:
+    return isinstance(hdu, IMAGES) and hdu.header.get("NAXIS") == 2
+
+
+def _describe(number: int, hdu) -> str:
+    kind = "compressed image" if _is_compressed(hdu) else f"{hdu.header.get('NAXIS', 0)}-D"
+    name = str(hdu.header.get("EXTNAME", "")).strip()
+    return f"{number}{f' {name}' if name else ''} ({kind})"
+
+
+def _choose(path: Path, candidates: list, hdus, extension):
+    if isinstance(extension, str):
+        wanted = [c for c in enumerate(hdus) if _name(c[1]) == extension.strip().upper()]
+    elif extension is not None:
+        wanted = [c for c in enumerate(hdus) if c[0] == extension]
+    else:
+        wanted = candidates
+    listing = ", ".join(_describe(i, h) for i, h in enumerate(hdus))
+    if extension is not None and not [c for c in wanted if c[1] in [h for _, h in candidates]]:
+        found = "not there" if not wanted else "not a 2-D image"
+        raise InputError(f"{path}: data-extension {extension} is {found}; HDUs: {listing}")
+    if not wanted:
+        raise InputError(f"{path}: no 2-D image in it; HDUs: {listing}")
+    if len(wanted) > 1:
+        several = ", ".join(_describe(i, h) for i, h in wanted)
+        raise InputError(
+            f"{path}: several HDUs hold a 2-D image: {several}; choose one with data-extension"
+        )
+    return wanted[0]
+
+
+def _name(hdu) -> str:
+    return str(hdu.header.get("EXTNAME", "")).strip().upper()
+
+
+def _extent(path: Path, index: int, hdu, size: int) -> _Hdu:
+    info = hdu.fileinfo()
+    needed = info["datLoc"] + hdu.size
+    if needed > size:
+        raise InputError(
+            f"{path}: cut short: HDU {index} needs {needed} bytes, the file has {size}; "
+            "copy it again"
+        )
+    end = min(info["datLoc"] + info["datSpan"], size)
+    datasum = hdu.header.get("DATASUM")
+    return _Hdu(
+        index,
+        info["hdrLoc"],
+        info["datLoc"],
+        end,
+        None if datasum in (None, "") else str(datasum).strip(),
+        bool(str(hdu.header.get("CHECKSUM", "")).strip()),
+    )
+
+
+def _joined(primary: fits.Header, own: fits.Header) -> fits.Header:
+    joined = primary.copy()
+    if own is not primary:
+        for card in own.cards:
+            if card.keyword in ("COMMENT", "HISTORY", "", "XTENSION"):
+                continue
+            joined[card.keyword] = (card.value, card.comment)
+    return joined
+
+
+def _number(header: fits.Header, key: str, default: float) -> float:
+    value = header.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{key} is {value!r}, a number is expected")
+    return float(value)
+
+
+def _layout(hdu) -> PixelLayout:
+    # astropy takes the scaling keywords out of an image it has scaled; the header is untouched yet
+    header = hdu.header
+    bitpix = int(header["BITPIX"])
+    dtype = np.dtype(f">{'f' if bitpix < 0 else 'i'}{abs(bitpix) // 8}" if bitpix != 8 else "u1")
+    blank = header.get("BLANK") if bitpix > 0 else None
+    return PixelLayout(
+        hdu.fileinfo()["datLoc"],
+        (int(header["NAXIS2"]), int(header["NAXIS1"])),
+        dtype,
+        _number(header, "BSCALE", 1.0),
+        _number(header, "BZERO", 0.0),
+        int(blank) if isinstance(blank, int) else None,
+    )
+
+
+def _decode(file: IO[bytes], number: int) -> tuple[fits.Header, PixelLayout, IO[bytes]]:
+    """Decode a tile-compressed image, some rows at a time, into a temporary file."""
+    file.seek(0)
+    out = tempfile.TemporaryFile()
+    with fits.open(file, memmap=False) as hdus:
+        hdu = hdus[number]
+        if len(hdu.shape) != 2:
+            raise ValueError(f"compressed image of {len(hdu.shape)} dimensions, 2 are expected")
+        header = _joined(hdus[0].header, hdu.header)
+        rows, columns = hdu.shape
+        step = max(1, (1 << 24) // max(1, columns * 8))
+        for top in range(0, rows, step):
+            part = np.asarray(hdu.section[top : top + step])
+            out.write(part.tobytes())
+        dtype = part.dtype
+    out.flush()
+    return header, PixelLayout(0, (rows, columns), dtype), out

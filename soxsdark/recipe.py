@@ -1,0 +1,369 @@
+"""The master-dark recipe: from raw frames to published products."""
+
+import logging
+import sys
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from soxsdark.combine import Combined, combine, row_blocks
+from soxsdark.errors import InputError, SettingsError
+from soxsdark.flags import combine as combine_flags
+from soxsdark.flags import find_excess, hot_and_cold
+from soxsdark.headers import ProductFacts, product_header
+from soxsdark.inputs import Inputs, find_files, open_inputs
+from soxsdark.product import Mask, Master, write_mask, write_master
+from soxsdark.publish import Workspace, writing
+from soxsdark.quality import Judged, QaFlag, judge
+from soxsdark.record import failure_record, product_entry, write_record
+from soxsdark.report_record import run_record
+from soxsdark.runlog import run_log
+from soxsdark.settings import Settings
+from soxsdark.sof import FileSet
+from soxsdark.survey import Survey, survey
+from soxsdark.version import __version__
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is going on, the steps done and the steps in all."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """File names of one run's products."""
+
+    master: str
+    mask: str
+    record: str
+    log: str
+    failed: str
+
+    @classmethod
+    def of(cls, name: str) -> "Names":
+        """Names after the SOF or folder."""
+        return cls(
+            f"{name}_MDARK.fits", f"{name}_BPM.fits", f"{name}.json", f"{name}.log",
+            f"{name}_FAILED.json",
+        )  # fmt: skip
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """All that a run that succeeds publishes, the record last."""
+        return self.master, self.mask, self.log, self.record
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A reduced set, in memory; images of the science pixels."""
+
+    inputs: Inputs
+    survey: Survey
+    master: Master
+    mask: Mask
+    judged: Judged
+    combined: Combined = field(repr=False)
+
+
+@dataclass(frozen=True)
+class MdarkResult:
+    """What a run has made."""
+
+    master_dark: Path
+    mask: Path
+    record_file: Path
+    log: Path
+    metrics: dict[str, float | int | None]
+    qa_flag: QaFlag
+    record: dict = field(repr=False)
+    reduced: Reduced = field(repr=False)
+
+    @property
+    def products(self) -> tuple[Path, ...]:
+        """Paths of all products."""
+        return self.master_dark, self.mask, self.record_file, self.log
+
+
+class _Clock:
+    """Seconds spent in each stage."""
+
+    def __init__(self) -> None:
+        self._last = perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = perf_counter()
+        self.seconds[stage] = round(now - self._last, 4)
+        self._last = now
+
+
+def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> Reduced:
+    """The data flow from opened frames to master, mask and metrics; writes nothing."""
+    settings = inputs.settings.values
+    tell = progress or (lambda what, done, total: None)
+    lap = clock.lap if clock else (lambda stage: None)
+    bad = inputs.bad_pixel_map.bad if inputs.bad_pixel_map else None
+    surveyed = survey(inputs.darks, settings, bad, _counter(tell, "frames", len(inputs.darks)))
+    lap("survey")
+    blocks = len(row_blocks(*inputs.darks[0].shape, len(inputs.darks)))
+    combined = combine(inputs.darks, surveyed, settings, _counter(tell, "stack", blocks))
+    lap("combine")
+    flux, errors, flags = _flagged(inputs, surveyed, combined, bad)
+    judged = judge(inputs.darks, surveyed, flux, flags, combined.used, combined.rejected)
+    lap("flags")
+    master = Master(flux=flux, errs=errors, qual=flags, ncom=combined.used)
+    mask = Mask(flags=flags, noise=combined.noise, rejected=combined.rejected)
+    return Reduced(inputs, surveyed, master, mask, judged, combined)
+
+
+def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
+    done = iter(range(1, total + 1))
+    return lambda: tell(what, next(done), total)
+
+
+def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> tuple:
+    """Master, its error, and the flags."""
+    settings, about = inputs.settings.values, inputs.darks[0].about
+    empty = combined.used == 0
+    good = ~(empty | combined.noisy) if bad is None else ~(empty | combined.noisy | bad)
+    excess = find_excess(combined.mean, good, settings.background_box)
+    rate = settings.hot_pixel_rate
+    hot, cold = hot_and_cold(
+        excess,
+        combined.errors,
+        hot_sigma=settings.hot_pixel_sigma,
+        cold_sigma=settings.cold_pixel_sigma,
+        hot_level=None if rate is None else rate * about.exposure_time,
+    )
+    if settings.frame_clipping_flags:
+        most = len(inputs.darks) / 2
+        hot |= combined.frame_high > most
+        cold |= combined.frame_low > most
+    flags = combine_flags(
+        input=bad,
+        hot=hot,
+        cold=cold | combined.quiet,
+        saturated=combined.saturated,
+        empty=empty,
+        noisy=combined.noisy,
+    )
+    # the mean level in double precision, once, so that float32 rounds only the sum
+    level = float(surveyed.levels.mean())
+    flux = np.where(empty, excess.background, combined.mean).astype(np.float64) + level
+    errors = np.where(empty, excess.sigma, combined.errors)
+    return flux.astype(np.float32), errors.astype(np.float32), flags
+
+
+def mdark(
+    inputs,
+    settings: Settings | Path | str | None = None,
+    *,
+    output: Path | str = ".",
+    overwrite: bool = False,
+    overrides: Sequence[str] = (),
+    instrument: str | None = None,
+    bad_pixel_map: Path | str | None = None,
+    command: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> MdarkResult:
+    """Reduce a set of raw darks to a master dark, a mask, a record and a log.
+
+    Parameters
+    ----------
+    inputs : path, sequence of paths, or ccdproc ImageFileCollection
+        A SOF, a folder, or FITS files.
+    settings : Settings or path, optional
+        Settings file; the program's defaults when not given.
+    output : path
+        Folder of the products; made if need be.
+    overwrite : bool
+        Replace products that exist.
+    overrides : sequence of str
+        ``KEY=VALUE`` settings.
+    instrument : str, optional
+        Instrument profile, by name or path.
+    bad_pixel_map : path, optional
+        FITS image, non-zero = bad.
+    command : sequence of str
+        For the record: what the user typed.
+    progress : callable, optional
+        Called with (stage, steps done, steps in all).
+
+    Raises
+    ------
+    SettingsError, InputError, ProductError
+        With the line for the user; a failed run leaves its log and ``<name>_FAILED.json``.
+    """
+    started = datetime.now(UTC)
+    if settings is not None and isinstance(settings, Settings):
+        if overrides:
+            raise SettingsError("overrides need a settings file's path, not Settings")
+    else:
+        settings = Settings.read(settings, overrides)
+    files = find_files(inputs)
+    names = Names.of(files.name)
+    run_id = uuid.uuid4().hex
+    with Workspace(output) as work:
+        work.check_free(names.products, overwrite)
+        with writing(work.path(names.log)):
+            log = run_log(work.path(names.log), settings.logging, run_id)
+            logger = log.__enter__()
+        try:
+            options = {"instrument": instrument, "bad_pixel_map": bad_pixel_map}
+            run = _Run(files, settings, options, names, run_id, tuple(command), started)
+            return run.reduce(work, Path(output), logger, overwrite, progress)
+        except BaseException as error:
+            _leave_failure(work, names, run_id, command, started, files, error, logger)
+            raise
+        finally:
+            log.__exit__(None, None, None)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run: what it was asked for."""
+
+    files: FileSet
+    settings: Settings
+    options: dict
+    names: Names
+    run_id: str
+    command: tuple[str, ...]
+    started: datetime
+
+    def reduce(self, work, output: Path, logger, overwrite: bool, progress) -> MdarkResult:
+        clock = _Clock()
+        logger.info("soxsdark %s, run %s", __version__, self.run_id)
+        for note in self.settings.notes:
+            logger.info("%s", note)
+        inputs = open_inputs(self.files, self.settings, **self.options)
+        self._log_inputs(logger, inputs)
+        clock.lap("headers")
+        reduced = reduce_set(inputs, progress, clock)
+        facts = self._facts(reduced)
+        raw = inputs.darks[0].frame.header
+        write_master(
+            work.path(self.names.master), reduced.master, product_header(raw, facts, "MASTER_DARK")
+        )
+        write_mask(work.path(self.names.mask), reduced.mask, product_header(raw, facts, "BP_MAP"))
+        clock.lap("products")
+        self._log_results(logger, reduced)
+        record = run_record(
+            reduced,
+            run_id=self.run_id,
+            command=self.command,
+            started=self.started,
+            settings_file=self.settings.path,
+            products=[product_entry(work.path(n)) for n in (self.names.master, self.names.mask)],
+            timings=clock.seconds,
+        )
+        write_record(work.path(self.names.record), record)
+        logger.info("done, QA flag %s", reduced.judged.flag)
+        for handler in logger.handlers:
+            handler.flush()
+        work.publish(self.names.products, overwrite=overwrite, last=self.names.record)
+        (output / self.names.failed).unlink(missing_ok=True)
+        return MdarkResult(
+            master_dark=output / self.names.master,
+            mask=output / self.names.mask,
+            record_file=output / self.names.record,
+            log=output / self.names.log,
+            metrics={m.name: m.value for m in reduced.judged.metrics},
+            qa_flag=reduced.judged.flag,
+            record=record,
+            reduced=reduced,
+        )
+
+    def _facts(self, reduced: Reduced) -> ProductFacts:
+        inputs = reduced.inputs
+        darks, about = inputs.darks, inputs.darks[0].about
+        arm = about.arm
+        tag = f"DARK_{arm}" if arm else "DARK"
+        bpm = inputs.bad_pixel_map
+        known = [d.about.mjd_obs for d in darks if d.about.mjd_obs is not None]
+        first = min(darks, key=lambda d: d.about.mjd_obs or 0.0).about
+        values = inputs.settings.values.model_dump(by_alias=True, exclude={"qc_acceptable_ranges"})
+        return ProductFacts(
+            version=__version__,
+            run_id=self.run_id,
+            products={"MASTER_DARK": self.names.master, "BP_MAP": self.names.mask},
+            raws=[(d.name, d.tag or tag) for d in darks],
+            calibrations=[(bpm.path.name, bpm.tag, None)] if bpm else (),
+            exposure_time=about.exposure_time,
+            total_exposure=sum(d.about.exposure_time * d.about.ndit for d in darks),
+            instrument=str(about.setup.get("instrument") or "") or None,
+            arm=arm,
+            parameters=list(values.items()),
+            metrics=reduced.judged.metrics,
+            first_date_obs=first.date_obs,
+            first_mjd=min(known) if known else None,
+            last_mjd=max(known) if known else None,
+            ndit=about.ndit,
+            window=about.window,
+            trimmed=about.trimmed,
+            qa_flag=str(reduced.judged.flag),
+        )
+
+    def _log_inputs(self, logger: logging.Logger, inputs: Inputs) -> None:
+        about = inputs.darks[0].about
+        logger.info("%d frames, profile %s, setup %s", len(inputs.darks), inputs.profile.name,
+                    ", ".join(f"{k} {v}" for k, v in about.setup.items() if v is not None))  # fmt: skip
+        for what in ("gain", "ron", "saturation"):
+            given = getattr(about, what)
+            logger.info("%s: %s (%s)", what, given.value, given.source)
+        for key, origin in inputs.settings.origins.items():
+            if origin != "default":
+                value = getattr(inputs.settings.values, key.replace("-", "_"))
+                logger.info("setting %s = %s (%s)", key, value, origin)
+        for remark in inputs.remarks:
+            logger.info("remark: %s", remark)
+        for warning in inputs.warnings:
+            logger.warning("%s", warning)
+
+    def _log_results(self, logger: logging.Logger, reduced: Reduced) -> None:
+        frames = zip(reduced.inputs.darks, reduced.survey.frames, strict=True)
+        for number, (dark, found) in enumerate(frames):
+            logger.info(
+                "frame %s: level %.3f ADU, RON %.3f e-, %d pixels clipped, %d samples rejected",
+                dark.name, found.level.level, found.ron, found.level.clipped,
+                reduced.combined.frame_rejected[number],
+            )  # fmt: skip
+        model = reduced.survey.noise
+        logger.info("noise model: sigma-zero %.4f e-, slope used %.4f", model.sigma, model.slope)
+        for metric in reduced.judged.metrics:
+            logger.info("QC %s = %s %s", metric.name, metric.value, metric.unit)
+        for metric in reduced.judged.concerns:
+            logger.warning("%s", metric.why)
+
+
+def _leave_failure(work, names: Names, run_id, command, started, files, error, logger) -> None:
+    """Leave the log and a record of the failure, as far as the folder can be written."""
+    from soxsdark.errors import ProductError, SoxsdarkError
+
+    expected = isinstance(error, SoxsdarkError | KeyboardInterrupt | SystemExit)
+    line = str(error) or type(error).__name__
+    logger.error("%s", line, exc_info=None if expected else sys.exc_info())
+    for handler in logger.handlers:
+        handler.flush()
+    try:
+        record = failure_record(
+            error,
+            version=__version__,
+            run_id=run_id,
+            command=command,
+            started=started,
+            ended=datetime.now(UTC),
+            inputs=[{"path": e.path, "tag": e.tag} for e in files.frames],
+        )
+        write_record(work.path(names.failed), record)
+        failed_log = f"{Path(names.failed).stem}.log"
+        work.path(names.log).rename(work.path(failed_log))
+        work.publish([failed_log, names.failed], overwrite=True, last=names.failed)
+    except (ProductError, OSError) as problem:
+        logger.error("the record of the failure cannot be written: %s", problem)
+
+
+__all__ = ["InputError", "MdarkResult", "Reduced", "mdark", "reduce_set"]

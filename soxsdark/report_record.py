@@ -1,0 +1,107 @@
+"""The processing record of a run that succeeded."""
+
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from soxsdark.version import __version__
+
+if TYPE_CHECKING:
+    from soxsdark.recipe import Reduced
+
+LIBRARIES = ("numpy", "astropy", "scipy", "pydantic", "PyYAML")
+
+
+def _sourced(value) -> dict:
+    return {"value": value.value, "source": value.source}
+
+
+def _frames(reduced: "Reduced") -> list[dict]:
+    result = []
+    rejected = reduced.combined.frame_rejected
+    for i, (dark, found) in enumerate(
+        zip(reduced.inputs.darks, reduced.survey.frames, strict=True)
+    ):
+        result.append(
+            {
+                "path": dark.frame.path.absolute(),
+                "tag": dark.tag,
+                "sha256": found.sha256,
+                "mjd-obs": dark.about.mjd_obs,
+                "exposure-time": dark.about.exposure_time,
+                "level-adu": found.level.level,
+                "level": found.level.level * reduced.survey.gain,
+                "ron": found.ron,
+                "clipped-low": found.level.clipped_low,
+                "clipped-high": found.level.clipped_high,
+                "nan-fraction": found.nan_fraction,
+                "saturated": found.saturated,
+                "rejected": int(rejected[i]),
+                "temperature": dark.about.temperature,
+            }
+        )
+    return result
+
+
+def _settings(reduced: "Reduced") -> dict:
+    settings = reduced.inputs.settings
+    values = settings.values.model_dump(by_alias=True)
+    return {key: {"value": values[key], "origin": settings.origins[key]} for key in values}
+
+
+def run_record(
+    reduced: "Reduced",
+    *,
+    run_id: str,
+    command: Sequence[str],
+    started: datetime,
+    settings_file: Path | None,
+    products: Sequence[dict],
+    timings: dict[str, float],
+) -> dict:
+    """Everything that says how the products came about, as plain values."""
+    inputs, about = reduced.inputs, reduced.inputs.darks[0].about
+    model, bpm = reduced.survey.noise, reduced.inputs.bad_pixel_map
+    return {
+        "program": "soxsdark",
+        "version": __version__,
+        "run-id": run_id,
+        "succeeded": True,
+        "command": list(command),
+        "started": started,
+        "ended": datetime.now(UTC),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "qa-flag": str(reduced.judged.flag),
+        "instrument-profile": inputs.profile.name,
+        "setup": dict(about.setup),
+        "trimmed": about.trimmed,
+        "window": [[s.start, s.stop] for s in about.window],
+        "gain": _sourced(about.gain),
+        "ron": _sourced(about.ron),
+        "saturation": _sourced(about.saturation),
+        "remarks": list(inputs.remarks),
+        "warnings": [*inputs.warnings, *(m.why for m in reduced.judged.concerns)],
+        "frames": _frames(reduced),
+        "bad-pixel-map": None
+        if bpm is None
+        else {"path": bpm.path.absolute(), "tag": bpm.tag, "sha256": bpm.sha256},
+        "settings-file": settings_file,
+        "settings": _settings(reduced),
+        "noise-model": {
+            "sigma": model.sigma,
+            "slope-used": model.slope,
+            "slope-measured": model.measured_slope,
+            "slope-error": model.measured_slope_error,
+            "scale": reduced.combined.noise_scale,
+        },
+        "metrics": {
+            m.name: {"value": m.value, "unit": m.unit, "verdict": str(m.verdict), "why": m.why}
+            for m in reduced.judged.metrics
+        },
+        "products": list(products),
+        "seconds": timings,
+    }
