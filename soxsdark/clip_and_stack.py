@@ -74,6 +74,11 @@ def run_median(ordered: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.n
     return _at(ordered, (first + last - 1) // 2) / 2 + _at(ordered, (first + last) // 2) / 2
 
 
+def lower_quartile(ordered: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """The sample a quarter of the way up each column of `count` valid samples."""
+    return _at(ordered, np.maximum(count - 1, 0) // 4)
+
+
 def _run_mask(ordered: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     row = np.arange(len(ordered))[:, None]
     return (row >= first) & (row < last)

@@ -11,12 +11,12 @@ import numpy as np
 
 from soxsdark.clip_and_stack import (
     ClippedBlock,
+    lower_quartile,
     rejected_samples,
     run_median,
     sort_stack,
     stack_block,
 )
-from soxsdark.level import MAD_TO_SIGMA
 from soxsdark.noise_map import noise_block, threshold_noise
 from soxsdark.survey import RawDark, Survey
 
@@ -106,12 +106,16 @@ def _mean_error(block: ClippedBlock, sigma: np.ndarray) -> np.ndarray:
         return sigma / np.sqrt(block.used)
 
 
-def _other_clipping(samples, ordered, count, sigma, block, saturated, index, k) -> _Candidates:
-    """Clip once at k max(1.4826 MAD, sigma): a noisy pixel keeps its samples."""
+def _other_clipping(
+    samples, ordered, count, sigma, scatter, block, saturated, index, k
+) -> _Candidates:
+    """Clip once at k max(scatter, sigma): a noisy pixel keeps its samples.
+
+    The scatter is the noise map's, which leaves out what may be cosmic rays; the MAD of a few
+    samples is too wild here, and would let one hit in fifty of a good pixel pass.
+    """
     own, number, noise = ordered[:, index], count[index], sigma[index]
-    zero = np.zeros_like(number)
-    distance = np.sort(np.abs(own - run_median(own, zero, number)), axis=0)
-    wide = np.maximum(MAD_TO_SIGMA * run_median(distance, zero, number), noise)
+    wide = np.fmax(scatter[index], noise)
     other = stack_block(own, number, sigma=wide, k=k, iterations=1)
     first = ClippedBlock(*(getattr(block, f)[index] for f in block.__dataclass_fields__))
     raw = samples[:, index]
@@ -134,12 +138,13 @@ def _do_block(darks, survey: Survey, settings, rows: slice, images: _Images) -> 
     ordered, count = sort_stack(samples)
     model, shape = survey.noise, (rows.stop - rows.start, darks[0].shape[1])
     median = run_median(ordered, np.zeros_like(count), np.maximum(count, 1))
-    sigma = model.sample_sigma(
+    ordinary = (
         model.sigma_rows(rows.start, rows.stop).ravel(),
         model.background_rows(rows.start, rows.stop).ravel(),
         median,
         np.maximum(count, 1),
     )
+    sigma = model.sample_sigma(*ordinary)
     k = settings.stacked_clipping_sigma
     block = stack_block(
         ordered,
@@ -152,7 +157,7 @@ def _do_block(darks, survey: Survey, settings, rows: slice, images: _Images) -> 
     noise = noise_block(
         ordered,
         count,
-        sigma,
+        model.sample_sigma(*ordinary, floor=lower_quartile(ordered, count)),
         upper=settings.noise_clipping_upper_sigma,
         lower=settings.noise_clipping_lower_sigma,
     )
@@ -170,11 +175,11 @@ def _do_block(darks, survey: Survey, settings, rows: slice, images: _Images) -> 
     images.saturated[rows] = (saturated & ~out).any(axis=0).reshape(shape)
     maybe = np.flatnonzero(((noise.exceedance > CANDIDATE) | block.unclipped) & (count > 0))
     if maybe.size and settings.stacked_clipping_iterations:
-        found = _other_clipping(samples, ordered, count, sigma, block, saturated, maybe, k)
-        offset = rows.start * shape[1]
-        images.candidates.append(
-            _Candidates(found.index + offset, *list(vars(found).values())[1:])
+        found = _other_clipping(
+            samples, ordered, count, sigma, noise.scatter, block, saturated, maybe, k
         )
+        offset = rows.start * shape[1]
+        images.candidates.append(_Candidates(found.index + offset, *list(vars(found).values())[1:]))
 
 
 def _choose_clipping(images: _Images, noisy: np.ndarray, own_deviation: bool) -> None:

@@ -79,8 +79,9 @@ def thresholds(count: int, upper: float) -> np.ndarray:
     from scipy.special import chdtri
 
     events = np.arange(events_forgiven(count) + 1)
-    scarce = (count < 10) | ((count < 15) & (events > 1))
-    probability = np.where(scarce, 0.05, 2e-3)
+    probability = np.where((count < 15) & (events > 1), 0.05, 2e-3)
+    if count < 10:
+        probability[:] = 0.05
     probability[0] = tail_probability(upper)
     return chdtri(count - 1.0 - events, probability)
 
@@ -219,7 +220,7 @@ def create_noise_map(
     if equalise_levels:
         levels = np.array([f.level for f in clip_frames(samples)])
         samples = samples - np.where(np.isfinite(levels), levels, 0.0)[:, None, None]
-    sigma_of = expected_noise(samples, stack, noise)
+    sigma_of = expected_noise(samples, stack, noise, cautious=True)
     shape = samples.shape[1:]
     scatter, relative, exceedance, quiet = (np.empty(shape) for _ in range(4))
     step = max(1, BLOCK_SAMPLES // (len(samples) * max(1, shape[1])))

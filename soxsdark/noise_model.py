@@ -66,15 +66,27 @@ class NoiseModel:
         """Background above the mean level for pixel rows first to last (half-open)."""
         return self.grid.spread(self.background, first, last)
 
-    def sample_sigma(self, sigma, background, median, count) -> np.ndarray:
+    def sample_sigma(self, sigma, background, median, count, floor=None) -> np.ndarray:
         """Noise of one sample given the median of the stack.
 
         sigma^2 = sigma_0^2 + slope * S / NDIT with S = median - background, where S exceeds
         5 sigma_0 / sqrt(count); sigma_0^2 elsewhere.
+
+        Parameters
+        ----------
+        sigma, background : ndarray, (P,)
+            Of `sigma_rows` and `background_rows`.
+        median, count : ndarray, (P,)
+            Median and number of the valid samples.
+        floor : ndarray, (P,), optional
+            A lower quantile of the samples that takes the median's place in S once S is
+            significant, so that the chance signal of a noisy pixel does not excuse its scatter.
         """
         signal = median - background
         with np.errstate(divide="ignore", invalid="ignore"):
             significant = signal > SIGNIFICANT * sigma / np.sqrt(count)
+        if floor is not None:
+            signal = np.maximum(floor - background, 0.0)
         extra = np.where(significant, signal, 0.0) * (self.slope / self.ndit)
         return np.sqrt(sigma**2 + extra)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soxsdark.clip_and_stack import run_median
+from soxsdark.clip_and_stack import lower_quartile, run_median
 from soxsdark.errors import UsageError
 from soxsdark.grid import Grid
 from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model, pair_noise
@@ -127,8 +127,12 @@ def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:
 SigmaOf = Callable[[np.ndarray, np.ndarray, slice], np.ndarray]
 
 
-def expected_noise(samples: np.ndarray, stack: Stack, noise=None) -> SigmaOf:
+def expected_noise(
+    samples: np.ndarray, stack: Stack, noise=None, *, cautious: bool = False
+) -> SigmaOf:
     """A function (sorted samples, valid count, rows) -> sigma of one sample of each pixel.
+
+    `cautious` takes the shot noise of the lower quartile, as the noise map does.
 
     In order: `noise` (a NoiseModel, an image or a number), the frames' own uncertainties
     (root mean square along the stack), what the differences of the frames show.
@@ -151,6 +155,7 @@ def expected_noise(samples: np.ndarray, stack: Stack, noise=None) -> SigmaOf:
         median = run_median(ordered, np.zeros_like(count), np.maximum(count, 1))
         sigma = noise.sigma_rows(rows.start, rows.stop).ravel()
         background = noise.background_rows(rows.start, rows.stop).ravel()
-        return noise.sample_sigma(sigma, background, median, np.maximum(count, 1))
+        floor = lower_quartile(ordered, count) if cautious else None
+        return noise.sample_sigma(sigma, background, median, np.maximum(count, 1), floor)
 
     return of_model

@@ -1,0 +1,58 @@
+"""Packaging of soxsdark."""
+
+from pathlib import Path
+from runpy import run_path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = run_path(str(HERE / "soxsdark" / "version.py"))["__version__"]
+
+setup(
+    name="soxsdark",
+    version=VERSION,
+    description="Master darks and bad-pixel masks from raw dark frames, for SOXS and any FITS",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="The soxsdark developers",
+    license="GPL-3.0-or-later",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["soxsdark", "soxsdark.*"]),
+    package_data={"soxsdark.instruments": ["*.yaml"]},
+    install_requires=[
+        "numpy>=1.26",
+        "scipy>=1.11",
+        "astropy>=6.1",
+        "ccdproc>=2.4",
+        "fundamentals>=2.8.3",
+        # fundamentals imports it without saying so
+        "six",
+        "pyyaml>=6.0",
+        "pydantic>=2.7",
+        "tabulate>=0.9",
+        "click>=8.1",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "test": [
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "hypothesis>=6.100",
+            "ruff>=0.6",
+            "build>=1.2",
+        ],
+    },
+    entry_points={"console_scripts": ["soxsdark = soxsdark.__main__:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Astronomy",
+    ],
+)

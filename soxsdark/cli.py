@@ -1,0 +1,189 @@
+"""The command line: thin, and the only part that touches the terminal."""
+
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from soxsdark.errors import ExitCode, SoxsdarkError
+from soxsdark.version import __version__
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+ANY_PATH = click.Path(path_type=Path)
+
+
+def _example(text: str):
+    return {"epilog": f"\b\nExample:\n  {text}", "context_settings": CONTEXT}
+
+
+@click.group(**_example("soxsdark simulate demo && soxsdark mdark demo/darks.sof -o demo"))
+@click.version_option(__version__, prog_name="soxsdark")
+def cli() -> None:
+    """Reduce raw dark frames to a master dark and a bad-pixel mask."""
+
+
+@cli.command(**_example("soxsdark mdark darks.sof -o products --set stacked-clipping-sigma=5"))
+@click.argument("inputs", nargs=-1, required=True, type=ANY_PATH, metavar="SOF|FOLDER|FITS...")
+@click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML).")
+@click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products.")
+@click.option("-x", "--overwrite", is_flag=True, help="Replace products that exist.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is good.")
+@click.option("-V", "--verbose", is_flag=True, help="Print remarks, warnings and stage times too.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
+@click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0).")
+@click.option("--instrument", metavar="NAME|YAML", help="Instrument profile.")
+def mdark(inputs, settings, output, overwrite, quiet, verbose, overrides, **options) -> int:
+    """Make a master dark and a mask from a set of raw darks.
+
+    The set is a set-of-files (one path a line, then its tag), a folder, or FITS files. Products:
+    NAME_MDARK.fits, NAME_BPM.fits, NAME.json and NAME.log, after the name of the set.
+    """
+    from soxsdark import recipe, screen
+
+    if quiet and verbose:
+        raise click.UsageError("-q and -V exclude each other")
+    progress = None if quiet else screen.Progress()
+    try:
+        result = recipe.mdark(
+            inputs[0] if len(inputs) == 1 else list(inputs),
+            settings,
+            output=output,
+            overwrite=overwrite,
+            overrides=overrides,
+            command=["soxsdark", *sys.argv[1:]],
+            progress=progress,
+            **options,
+        )
+    finally:
+        if progress:
+            progress.close()
+    if quiet:
+        for metric in result.reduced.judged.concerns:
+            click.echo(f"{result.master_dark}: {metric.why}", err=True)
+        return result.qa_flag.exit_code
+    _show(result, verbose)
+    return result.qa_flag.exit_code
+
+
+def _show(result, verbose: bool) -> None:
+    from soxsdark import screen
+
+    click.echo(f"{screen.frames_table(result)}\n\n{screen.results_table(result)}\n")
+    remarks = screen.remarks(result)
+    for line in remarks:
+        if verbose or line.startswith("warning"):
+            click.echo(line)
+    if verbose:
+        for stage, seconds in result.record["seconds"].items():
+            click.echo(f"{stage}: {seconds:.2f} s")
+    for path in result.products:
+        click.echo(path)
+
+
+def _shape(context, parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    rows, _, columns = value.lower().partition("x")
+    if not (rows.isdigit() and columns.isdigit()):
+        raise click.BadParameter(f"{value!r} is not ROWSxCOLUMNS, such as 512x256")
+    return int(rows), int(columns)
+
+
+def _scene_options(command):
+    """One option a field of Scene; their texts stand there."""
+    from dataclasses import fields
+    from typing import get_args, get_type_hints
+
+    from soxsdark.simulate import Scene
+
+    hints = get_type_hints(Scene)
+    for option in reversed(fields(Scene)):
+        name = f"--{option.name.replace('_', '-')}"
+        kind = next((t for t in get_args(hints[option.name]) if t is not type(None)), None)
+        kind = kind or hints[option.name]
+        extra = {"help": option.metadata["help"], "default": option.default}
+        if option.name == "shape":
+            extra |= {"callback": _shape, "metavar": "ROWSxCOLUMNS"}
+        elif kind is bool:
+            name = f"{name}/--no-{option.name.replace('_', '-')}"
+        else:
+            extra |= {"type": kind}
+        extra["show_default"] = option.default is not None
+        command = click.option(name, option.name, **extra)(command)
+    return command
+
+
+@cli.command(**_example("soxsdark simulate night --arm VIS --frames 11 --seed 7"))
+@click.argument("directory", type=ANY_PATH, metavar="DIR")
+@click.option("-x", "--overwrite", is_flag=True, help="Replace files that exist.")
+@_scene_options
+def simulate(directory, overwrite, **options) -> int:
+    """Write a set of raw darks as the instrument would, a SOF, and the truth about them."""
+    from soxsdark.simulate import Scene
+    from soxsdark.simulate import simulate as write
+
+    made = write(directory, Scene(**options), overwrite=overwrite)
+    for path in (made.sof, made.bad_pixel_map, made.truth):
+        click.echo(path)
+    return ExitCode.DONE
+
+
+@cli.group(**_example("soxsdark settings init"))
+def settings() -> None:
+    """Work on settings files."""
+
+
+@settings.command(**_example("soxsdark settings init my_settings.yaml"))
+@click.argument("file", type=ANY_PATH, default="settings.yaml")
+@click.option("-x", "--overwrite", is_flag=True, help="Replace the file if it exists.")
+def init(file: Path, overwrite: bool) -> int:
+    """Write the documented default settings file."""
+    from soxsdark.publish import Workspace
+    from soxsdark.settings import default_settings_text
+
+    with Workspace(file.parent) as work:
+        work.check_free([file.name], overwrite)
+        work.path(file.name).write_text(default_settings_text(), encoding="utf-8")
+        work.publish([file.name], overwrite=overwrite)
+    click.echo(file)
+    return ExitCode.DONE
+
+
+def _terminated(signum, frame) -> None:
+    raise SystemExit(ExitCode.TERMINATED)
+
+
+def _say(line: str) -> None:
+    click.echo(f"soxsdark: {line}", err=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return int(cli.main(argv, prog_name="soxsdark", standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        _say("interrupted")
+        return ExitCode.INTERRUPTED
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.WRONG_USAGE
+    except SoxsdarkError as error:
+        _say(str(error))
+        return error.exit_code
+    except SystemExit as error:
+        if error.code == ExitCode.TERMINATED:
+            _say("terminated")
+        return error.code if isinstance(error.code, int) else ExitCode.BUG
+    except Exception as error:  # the one edge of the program: a bug, said in one line
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        line = " ".join(str(error).split())
+        _say(f"a bug in soxsdark ({type(error).__name__} at {where}: {line}); see the log")
+        return ExitCode.BUG

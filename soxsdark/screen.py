@@ -1,0 +1,83 @@
+"""What a person sees: tables on stdout, a progress bar on stderr."""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+if TYPE_CHECKING:
+    from soxsdark.recipe import MdarkResult
+
+PATIENCE = 2.0
+"""Seconds after which a run counts as long and a progress bar appears."""
+
+
+def frames_table(result: "MdarkResult") -> str:
+    """The table of the frames."""
+    reduced = result.reduced
+    rows = [
+        (
+            dark.name,
+            f"{dark.about.exposure_time:g}",
+            f"{found.level.level * reduced.survey.gain:.2f}",
+            f"{found.ron:.2f}",
+            found.level.clipped,
+        )
+        for dark, found in zip(reduced.inputs.darks, reduced.survey.frames, strict=True)
+    ]
+    headers = ("file", "exposure [s]", "level [e-]", "RON [e-]", "clipped pixels")
+    align = ("left", "right", "right", "right", "right")
+    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+
+
+def _shown(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.5g}"
+
+
+def results_table(result: "MdarkResult") -> str:
+    """The table of the results."""
+    rows = [(m.name, _shown(m.value), m.unit or "-") for m in result.reduced.judged.metrics]
+    rows.append(("QA FLAG", str(result.qa_flag), "-"))
+    align = ("left", "right", "left")
+    return tabulate(
+        rows, ("name", "value", "unit"), tablefmt="simple", disable_numparse=True, colalign=align
+    )
+
+
+def remarks(result: "MdarkResult") -> Sequence[str]:
+    """Remarks and warnings, one line each."""
+    inputs = result.reduced.inputs
+    lines = [f"remark: {r}" for r in inputs.remarks]
+    lines += [f"warning: {w}" for w in inputs.warnings]
+    return lines + [f"warning: {m.why}" for m in result.reduced.judged.concerns]
+
+
+class Progress:
+    """A bar on stderr, for runs that take more than a moment on a terminal."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._bar = None
+        self._stage = ""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that `done` of `total` steps of `stage` are behind us."""
+        if not sys.stderr.isatty() or time.monotonic() - self._begun < PATIENCE:
+            return
+        if stage != self._stage:
+            from tqdm import tqdm
+
+            self.close()
+            self._bar = tqdm(total=total, desc=stage, file=sys.stderr, leave=False)
+            self._stage = stage
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
