@@ -201,7 +201,7 @@ def _pread(descriptor: int, offset: int, length: int) -> bytes:
 
 
 def _inflate(path: Path) -> IO[bytes]:
-    file = tempfile.TemporaryFile()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the frame
     with gzip.open(path, "rb") as packed:
         while chunk := packed.read(CHUNK):
             file.write(chunk)
@@ -327,7 +327,7 @@ def _layout(hdu) -> PixelLayout:
 def _decode(file: IO[bytes], number: int) -> tuple[fits.Header, PixelLayout, IO[bytes]]:
     """Decode a tile-compressed image, some rows at a time, into a temporary file."""
     file.seek(0)
-    out = tempfile.TemporaryFile()
+    out = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the frame
     with fits.open(file, memmap=False) as hdus:
         hdu = hdus[number]
         if len(hdu.shape) != 2:

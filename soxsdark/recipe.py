@@ -309,8 +309,8 @@ class _Run:
 
     def _log_inputs(self, logger: logging.Logger, inputs: Inputs) -> None:
         about = inputs.darks[0].about
-        logger.info("%d frames, profile %s, setup %s", len(inputs.darks), inputs.profile.name,
-                    ", ".join(f"{k} {v}" for k, v in about.setup.items() if v is not None))  # fmt: skip
+        setup = ", ".join(f"{k} {v}" for k, v in about.setup.items() if v is not None)
+        logger.info("%d frames, profile %s: %s", len(inputs.darks), inputs.profile.name, setup)
         for what in ("gain", "ron", "saturation"):
             given = getattr(about, what)
             logger.info("%s: %s (%s)", what, given.value, given.source)

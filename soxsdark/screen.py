@@ -32,15 +32,17 @@ def frames_table(result: "MdarkResult") -> str:
     return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
 
 
-def _shown(value: float | int | None) -> str:
+def _shown(value: float | int | None, unit: str) -> str:
     if value is None:
         return "-"
-    return str(value) if isinstance(value, int) else f"{value:.5g}"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.3f}" if unit == "electron" else f"{value:.5g}"
 
 
 def results_table(result: "MdarkResult") -> str:
     """The table of the results."""
-    rows = [(m.name, _shown(m.value), m.unit or "-") for m in result.reduced.judged.metrics]
+    rows = [(m.name, _shown(m.value, m.unit), m.unit or "-") for m in result.reduced.judged.metrics]
     rows.append(("QA FLAG", str(result.qa_flag), "-"))
     align = ("left", "right", "left")
     return tabulate(
