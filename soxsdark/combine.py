@@ -17,6 +17,7 @@ from soxsdark.clip_and_stack import (
     sort_stack,
     stack_block,
 )
+from soxsdark.level import MAD_TO_SIGMA
 from soxsdark.noise_map import noise_block, threshold_noise
 from soxsdark.survey import RawDark, Survey
 
@@ -109,13 +110,16 @@ def _mean_error(block: ClippedBlock, sigma: np.ndarray) -> np.ndarray:
 def _other_clipping(
     samples, ordered, count, sigma, scatter, block, saturated, index, k
 ) -> _Candidates:
-    """Clip once at k max(scatter, sigma): a noisy pixel keeps its samples.
+    """Clip once at k max(min(1.4826 MAD, scatter), sigma): a noisy pixel keeps its samples.
 
-    The scatter is the noise map's, which leaves out what may be cosmic rays; the MAD of a few
-    samples is too wild here, and would let one hit in fifty of a good pixel pass.
+    The scatter is the noise map's, without what may be cosmic rays. MAD alone is wild for few
+    samples and would let one hit in fifty pass; the scatter alone is blown up by a second hit.
     """
     own, number, noise = ordered[:, index], count[index], sigma[index]
-    wide = np.fmax(scatter[index], noise)
+    zero = np.zeros_like(number)
+    distance = np.sort(np.abs(own - run_median(own, zero, number)), axis=0)
+    mad = MAD_TO_SIGMA * run_median(distance, zero, number)
+    wide = np.fmax(np.fmin(mad, scatter[index]), noise)
     other = stack_block(own, number, sigma=wide, k=k, iterations=1)
     first = ClippedBlock(*(getattr(block, f)[index] for f in block.__dataclass_fields__))
     raw = samples[:, index]

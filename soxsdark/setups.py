@@ -5,18 +5,25 @@ Remarks and warnings do not name the file, so that equal ones of many frames can
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from astropy.io.fits.verify import VerifyError
 from tabulate import tabulate
 
 from soxsdark.errors import InputError
-from soxsdark.instruments import GENERIC, Detector, Profile, Quantity
+from soxsdark.instruments import (
+    GENERIC,
+    Detector,
+    FrameHeader,
+    Profile,
+    Quantity,
+    as_number,
+    science_window,
+    size_text,
+)
 from soxsdark.sof import tag_arm
 
 if TYPE_CHECKING:
@@ -108,10 +115,12 @@ def describe(
     ----------
     path : path
         For messages and the result.
-    header : astropy Header, or any mapping
+    header : astropy Header or mapping
+        Of the pixel HDU, the primary's cards included.
     shape : (rows, columns)
         Of the raw image.
     profile : Profile
+        Of the instrument.
     settings : MdarkSettings
         Its gain, ron, saturation, trim and instrument count.
     tag : str, optional
@@ -122,12 +131,12 @@ def describe(
     InputError
         Not a dark, already reduced, or without a usable exposure time, binning or arm.
     """
-    frame = _Frame(Path(path), header, profile)
+    frame = FrameHeader(Path(path), header, profile)
     frame.refuse_reduced()
     image_type = _image_type(frame, tag)
     arm = _arm(frame, tag)
     detector = profile.detector(arm)
-    binning = (_binning(frame, "binning-x"), _binning(frame, "binning-y"))
+    binning = (_whole(frame, "binning-x") or 1, _whole(frame, "binning-y") or 1)
     window, trimmed, remark = science_window(shape, detector, binning, settings.trim)
     frame.remark(remark)
     frame.remark(_instrument_remark(frame, settings))
@@ -139,7 +148,7 @@ def describe(
         setup=_setup(frame, arm, exposure_time, binning, gain, shape),
         arm=arm,
         exposure_time=exposure_time,
-        ndit=_ndit(frame) or 1,
+        ndit=_whole(frame, "ndit") or 1,
         binning=binning,
         gain=gain,
         ron=_ron(frame, detector, settings),
@@ -153,57 +162,6 @@ def describe(
         image_type=image_type,
         remarks=tuple(frame.remarks),
         warnings=tuple(frame.warnings),
-    )
-
-
-def science_window(
-    shape: tuple[int, int], detector: Detector, binning: tuple[int, int], trim: bool
-) -> tuple[tuple[slice, slice], bool, str | None]:
-    """Choose the pixels of a raw image to use.
-
-    Parameters
-    ----------
-    shape : (rows, columns)
-        Of the raw image.
-    detector : Detector
-    binning : (x, y)
-    trim : bool
-        False: use all pixels.
-
-    Returns
-    -------
-    window : (slice, slice)
-        Rows and columns.
-    trimmed : bool
-    remark : str or None
-        Why the frame is not trimmed although the detector has a science window.
-    """
-    whole = (slice(0, shape[0]), slice(0, shape[1]))
-    if detector.shape is None or detector.rows is None or detector.columns is None:
-        return whole, False, None
-    by = binning[::-1]
-    for factor in (by, (1, 1)):
-        window = tuple(
-            slice(-(-start // n), stop // n)
-            for (start, stop), n in zip((detector.rows, detector.columns), factor, strict=True)
-        )
-        full = tuple(length // n for length, n in zip(detector.shape, factor, strict=True))
-        if tuple(shape) == full:
-            if not trim:
-                return whole, False, "not trimmed: trim is false, all pixels are used"
-            odd = (
-                None if factor == by else f"full unbinned frame although binning is {_by(binning)}"
-            )
-            return window, True, odd
-        if tuple(shape) == tuple(part.stop - part.start for part in window):
-            return whole, False, None
-    return (
-        whole,
-        False,
-        (
-            f"not trimmed: shape {_by(shape)} (rows x columns) is neither that of a full frame, "
-            f"{_by(detector.shape)}, nor of its science pixels, at binning {_by(binning)}"
-        ),
     )
 
 
@@ -265,96 +223,14 @@ def _values_by_key(descriptions: Sequence[Description]) -> dict[str, dict[Any, l
 def _display(value: object) -> str:
     if value is None:
         return "(not given)"
-    return _by(value) if isinstance(value, tuple) else str(value)
+    return size_text(value) if isinstance(value, tuple) else str(value)
 
 
-def _by(pair: Sequence[Any]) -> str:
-    return "x".join(str(value) for value in pair)
-
-
-@dataclass
-class _Frame:
-    """The header of one frame, read through its profile, and what there is to say about it."""
-
-    path: Path
-    header: Mapping[str, Any]
-    profile: Profile
-    remarks: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def remark(self, text: str | None) -> None:
-        if text:
-            self.remarks.append(text)
-
-    def found(self, keys: Sequence[str]) -> list[tuple[str, Any]]:
-        """Return (key, value) of those keys that the header gives a value."""
-        values = ((key, _value(self.header, key)) for key in keys)
-        return [(key, value) for key, value in values if value is not None]
-
-    def first(self, quantity: Quantity) -> tuple[str, Any] | None:
-        found = self.found(self.profile.keys(quantity))
-        return found[0] if found else None
-
-    def value(self, quantity: Quantity) -> Any:
-        first = self.first(quantity)
-        return first[1] if first else None
-
-    def text(self, quantity: Quantity) -> str | None:
-        value = self.value(quantity)
-        return value if isinstance(value, str) and value else None
-
-    def number_of(self, keys: Sequence[str]) -> float | None:
-        found = self.found(keys)
-        return as_number(found[0][1]) if found else None
-
-    def positive(self, quantity: Quantity) -> tuple[str, float] | None:
-        """Return the first (key, value) whose value is a number above 0."""
-        for key, value in self.found(self.profile.keys(quantity)):
-            number = as_number(value)
-            if number is not None and number > 0:
-                return key, number
-        return None
-
-    def refuse(self, key: str, value: Any, expected: str) -> InputError:
-        found = "is missing" if value is None else f"is {value!r}"
-        return InputError(f"{self.path}: {key} {found}, expected {expected}")
-
-    def refuse_reduced(self) -> None:
-        for key in self.profile.keys("reduced"):
-            if key in self.header:
-                value = _value(self.header, key)
-                raise self.refuse(
-                    key, value, "a raw frame: this is a reduced product; leave it out"
-                )
-
-
-def as_number(value: Any) -> float | None:
-    """Return a finite float; None for all else (text, logical, NaN)."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _value(header: Mapping[str, Any], key: str) -> str | Real | None:
-    """Return a card's value; text is stripped, undefined is None, what is not FITS is its text."""
-    try:
-        value = header.get(key)
-    except VerifyError:
-        value = header.cards[key].image.partition("=")[2].partition("/")[0]
-    if isinstance(value, str):
-        return value.strip()
-    return value if isinstance(value, Real) else None
-
-
-def _image_type(frame: _Frame, tag: str | None) -> str:
+def _image_type(frame: FrameHeader, tag: str | None) -> str:
     """Return the image type of a dark, or refuse the frame."""
     profile = frame.profile
     key, value = frame.first("image-type") or (" or ".join(profile.keys("image-type")), None)
-    if value is None or value == "":
+    if value is None:
         if profile.image_type_required:
             raise frame.refuse(key, value, "a dark; leave the frame out or correct the header")
         said = f"tag {tag}" if tag else "the user"
@@ -370,10 +246,10 @@ def _image_type(frame: _Frame, tag: str | None) -> str:
     return str(value)
 
 
-def _arm(frame: _Frame, tag: str | None) -> str | None:
+def _arm(frame: FrameHeader, tag: str | None) -> str | None:
     """Return the arm, of the header or else of the tag."""
     key, value = frame.first("arm") or (" or ".join(frame.profile.keys("arm")) or "arm", None)
-    arm = str(value).upper() if value not in (None, "") else None
+    arm = None if value is None else str(value).upper()
     tagged = tag_arm(tag)
     if arm and tagged and arm != tagged:
         raise frame.refuse(key, value, f"{tagged}, as the tag {tag} says; correct the tag")
@@ -387,7 +263,7 @@ def _arm(frame: _Frame, tag: str | None) -> str | None:
     return arm
 
 
-def _instrument_remark(frame: _Frame, settings: "MdarkSettings") -> str | None:
+def _instrument_remark(frame: FrameHeader, settings: "MdarkSettings") -> str | None:
     if frame.profile.name != GENERIC or settings.instrument is not None:
         return None
     name = frame.text("instrument")
@@ -395,7 +271,7 @@ def _instrument_remark(frame: _Frame, settings: "MdarkSettings") -> str | None:
     return f"{known}: generic profile used"
 
 
-def _exposure_time(frame: _Frame) -> float:
+def _exposure_time(frame: FrameHeader) -> float:
     keys = frame.profile.keys("exposure-time")
     key, value = frame.first("exposure-time") or (" or ".join(keys), None)
     seconds = as_number(value)
@@ -411,18 +287,9 @@ def _exposure_time(frame: _Frame) -> float:
     return seconds
 
 
-def _binning(frame: _Frame, quantity: Quantity) -> int:
+def _whole(frame: FrameHeader, quantity: Quantity) -> int | None:
+    """Return a count of at least 1; None if the header is silent."""
     first = frame.first(quantity)
-    if first is None:
-        return 1
-    number = as_number(first[1])
-    if number is None or number < 1 or number != int(number):
-        raise frame.refuse(*first, "a whole number above 0; correct the header")
-    return int(number)
-
-
-def _ndit(frame: _Frame) -> int | None:
-    first = frame.first("ndit")
     if first is None:
         return None
     number = as_number(first[1])
@@ -432,7 +299,7 @@ def _ndit(frame: _Frame) -> int | None:
 
 
 def _setup(
-    frame: _Frame,
+    frame: FrameHeader,
     arm: str | None,
     exposure_time: float,
     binning: tuple[int, int],
@@ -446,7 +313,7 @@ def _setup(
         "arm": arm,
         "exposure time": exposure_time,
         "DIT": frame.value("dit"),
-        "NDIT": _ndit(frame),
+        "NDIT": _whole(frame, "ndit"),
         "binning": binning if given else None,
         "window": None if window == (None, None) else window,
         "readout id": frame.value("readout-id"),
@@ -457,7 +324,7 @@ def _setup(
     return {key: value if key in frame.profile.setup else None for key, value in values.items()}
 
 
-def _gain(frame: _Frame, detector: Detector, settings: "MdarkSettings") -> Sourced:
+def _gain(frame: FrameHeader, detector: Detector, settings: "MdarkSettings") -> Sourced:
     if settings.gain is not None:
         return Sourced(float(settings.gain), "settings")
     header = _header_gain(frame)
@@ -474,7 +341,7 @@ def _gain(frame: _Frame, detector: Detector, settings: "MdarkSettings") -> Sourc
     return Sourced(1.0, "assumed")
 
 
-def _header_gain(frame: _Frame) -> Sourced | None:
+def _header_gain(frame: FrameHeader) -> Sourced | None:
     """Return e-/ADU as the header has it, directly or as the inverse (ADU/e-)."""
     direct, inverse = frame.positive("gain"), frame.positive("inverse-gain")
     if direct is None:
@@ -487,7 +354,7 @@ def _header_gain(frame: _Frame) -> Sourced | None:
     return Sourced(direct[1], f"header {direct[0]}")
 
 
-def _ron(frame: _Frame, detector: Detector, settings: "MdarkSettings") -> Sourced:
+def _ron(frame: FrameHeader, detector: Detector, settings: "MdarkSettings") -> Sourced:
     if settings.ron is not None:
         return Sourced(float(settings.ron), "settings")
     header = frame.positive("ron")
@@ -506,7 +373,7 @@ def _saturation(detector: Detector, settings: "MdarkSettings", profile: Profile)
     return Sourced(None, "unknown")
 
 
-def _mjd_obs(frame: _Frame, date_obs: str | None) -> float | None:
+def _mjd_obs(frame: FrameHeader, date_obs: str | None) -> float | None:
     mjd = frame.number_of(frame.profile.keys("mjd-obs"))
     if mjd is None:
         mjd = to_mjd(date_obs) if date_obs else None

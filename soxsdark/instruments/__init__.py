@@ -1,15 +1,20 @@
-"""Instrument profiles: header keywords, what makes a setup, and the detector of each arm.
+"""Instrument profiles: header keywords, what makes a setup, the detector of each arm; their use.
 
 A profile is a YAML file. Those in this folder are known by name; a user's own by its path.
 """
 
 import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from numbers import Real
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
+from astropy.io.fits.verify import VerifyError
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -19,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from soxsdark.errors import SettingsError
+from soxsdark.errors import InputError, SettingsError
 
 GENERIC = "generic"
 ANY_ARM = "*"
@@ -27,39 +32,14 @@ PROFILE_SUFFIXES = (".yaml", ".yml")
 LARGEST_PROFILE = 1_000_000
 
 Quantity = Literal[
-    "instrument",
-    "arm",
-    "image-type",
-    "image-category",
-    "exposure-time",
-    "dit",
-    "ndit",
-    "binning-x",
-    "binning-y",
-    "window-x",
-    "window-y",
-    "readout-id",
-    "readout-name",
-    "gain",
-    "inverse-gain",
-    "ron",
-    "mjd-obs",
-    "date-obs",
-    "reduced",
-]
+    "instrument", "arm", "image-type", "image-category", "exposure-time", "dit", "ndit",
+    "binning-x", "binning-y", "window-x", "window-y", "readout-id", "readout-name",
+    "gain", "inverse-gain", "ron", "mjd-obs", "date-obs", "reduced",
+]  # fmt: skip
 SetupKey = Literal[
-    "instrument",
-    "arm",
-    "exposure time",
-    "DIT",
-    "NDIT",
-    "binning",
-    "window",
-    "readout id",
-    "readout name",
-    "gain",
-    "shape",
-]
+    "instrument", "arm", "exposure time", "DIT", "NDIT", "binning", "window",
+    "readout id", "readout name", "gain", "shape",
+]  # fmt: skip
 Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
 Flag = Annotated[bool, Field(strict=True)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
@@ -169,7 +149,7 @@ class Profile(_Declared):
         return bool(self.arms) and ANY_ARM not in self.arms
 
     def keys(self, quantity: Quantity) -> tuple[str, ...]:
-        """Return the header keywords of a quantity, in order of preference; empty if it has none."""
+        """Return the header keywords of a quantity, the preferred first."""
         return self.keywords.get(quantity, ())
 
     def detector(self, arm: str | None) -> Detector:
@@ -278,3 +258,141 @@ def _explain(error: ValidationError, file: str) -> str:
     found = "" if isinstance(first["input"], dict) else f" (found {first['input']!r:.80})"
     more = f"; {len(errors) - 1} more" if len(errors) > 1 else ""
     return f"{file}: {key}: {first['msg'].removeprefix('Value error, ')}{found}{more}"
+
+
+def science_window(
+    shape: tuple[int, int], detector: Detector, binning: tuple[int, int], trim: bool
+) -> tuple[tuple[slice, slice], bool, str | None]:
+    """Choose the pixels of a raw image to use.
+
+    Parameters
+    ----------
+    shape : (rows, columns)
+        Of the raw image.
+    detector : Detector
+        Of the arm.
+    binning : (x, y)
+        Of the raw image.
+    trim : bool
+        False: use all pixels.
+
+    Returns
+    -------
+    window : (slice, slice)
+        Rows and columns.
+    trimmed : bool
+    remark : str or None
+        Why the frame is not trimmed although the detector has a science window.
+    """
+    whole = (slice(0, shape[0]), slice(0, shape[1]))
+    if detector.shape is None or detector.rows is None or detector.columns is None:
+        return whole, False, None
+    by = binning[::-1]
+    for factor in (by, (1, 1)):
+        window = tuple(
+            slice(-(-start // n), stop // n)
+            for (start, stop), n in zip((detector.rows, detector.columns), factor, strict=True)
+        )
+        full = tuple(length // n for length, n in zip(detector.shape, factor, strict=True))
+        if tuple(shape) == full:
+            if not trim:
+                return whole, False, "not trimmed: trim is false, all pixels are used"
+            odd = f"full unbinned frame although binning is {size_text(binning)}"
+            return window, True, None if factor == by else odd
+        if tuple(shape) == tuple(part.stop - part.start for part in window):
+            return whole, False, None
+    remark = (
+        f"not trimmed: shape {size_text(shape)} (rows x columns) is neither that of a full frame, "
+        f"{size_text(detector.shape)}, nor of its science pixels, at binning {size_text(binning)}"
+    )
+    return whole, False, remark
+
+
+def size_text(lengths: Sequence[Any]) -> str:
+    """Return 2048x2048 for (2048, 2048)."""
+    return "x".join(str(length) for length in lengths)
+
+
+@dataclass
+class FrameHeader:
+    """The header of one frame, read through its profile, and what there is to say about it."""
+
+    path: Path
+    header: Mapping[str, Any]
+    profile: Profile
+    remarks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def remark(self, text: str | None) -> None:
+        """Keep a remark, if there is one."""
+        if text:
+            self.remarks.append(text)
+
+    def found(self, keys: Sequence[str]) -> list[tuple[str, Any]]:
+        """Return (key, value) of those keys that the header gives a value."""
+        values = ((key, header_value(self.header, key)) for key in keys)
+        return [(key, value) for key, value in values if value is not None]
+
+    def first(self, quantity: Quantity) -> tuple[str, Any] | None:
+        """Return the (key, value) that counts for a quantity."""
+        found = self.found(self.profile.keys(quantity))
+        return found[0] if found else None
+
+    def value(self, quantity: Quantity) -> Any:
+        """Return the value that counts; None if the header has none."""
+        first = self.first(quantity)
+        return first[1] if first else None
+
+    def text(self, quantity: Quantity) -> str | None:
+        """Return the value if it is text."""
+        value = self.value(quantity)
+        return value if isinstance(value, str) else None
+
+    def number_of(self, keys: Sequence[str]) -> float | None:
+        """Return the value of the first key present, if it is a number."""
+        found = self.found(keys)
+        return as_number(found[0][1]) if found else None
+
+    def positive(self, quantity: Quantity) -> tuple[str, float] | None:
+        """Return the first (key, value) whose value is a number above 0."""
+        for key, value in self.found(self.profile.keys(quantity)):
+            number = as_number(value)
+            if number is not None and number > 0:
+                return key, number
+        return None
+
+    def refuse(self, key: str, value: Any, expected: str) -> InputError:
+        """Make the error that names file, key, value found and value expected."""
+        found = "is missing" if value is None else f"is {value!r}"
+        return InputError(f"{self.path}: {key} {found}, expected {expected}")
+
+    def refuse_reduced(self) -> None:
+        """Raise `InputError` for a product of a reduction."""
+        for key in self.profile.keys("reduced"):
+            if key in self.header:
+                value = header_value(self.header, key)
+                raise self.refuse(
+                    key, value, "a raw frame: this is a reduced product; leave it out"
+                )
+
+
+def as_number(value: Any) -> float | None:
+    """Return a finite float; None for all else (text, logical, NaN)."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def header_value(header: Mapping[str, Any], key: str) -> str | Real | None:
+    """Return a card's value; text is stripped, empty is None, a card that breaks FITS gives its text."""
+    try:
+        value = header.get(key)
+    except VerifyError:
+        value = header.cards[key].image.partition("=")[2].partition("/")[0]
+    if isinstance(value, str):
+        return value.strip() or None
+    return value if isinstance(value, Real) else None

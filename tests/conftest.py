@@ -1,0 +1,68 @@
+"""Fixtures that several modules share: a small simulated set, and the folder of real frames."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from soxsdark.simulate import Scene, SimulatedSet, simulate
+
+SMALL = {"shape": (96, 128), "seed": 7, "hot_fraction": 0.01}
+
+
+def _moved(files: SimulatedSet, folder: Path) -> SimulatedSet:
+    return SimulatedSet(
+        sof=folder / files.sof.name,
+        frames=tuple(folder / path.name for path in files.frames),
+        bad_pixel_map=folder / files.bad_pixel_map.name,
+        truth=folder / files.truth.name,
+    )
+
+
+@pytest.fixture(scope="session")
+def small_set(tmp_path_factory) -> SimulatedSet:
+    """Five small NIR darks; read only."""
+    return simulate(tmp_path_factory.mktemp("small") / "night", Scene(**SMALL))
+
+
+@pytest.fixture
+def night(small_set, tmp_path) -> SimulatedSet:
+    """A copy of the small set, in ``night/``, to be changed at will."""
+    shutil.copytree(small_set.sof.parent, tmp_path / "night")
+    return _moved(small_set, tmp_path / "night")
+
+
+@pytest.fixture
+def edit() -> Callable[..., None]:
+    """A function that changes pixels and cards of a FITS file and writes it without sums."""
+
+    def change(path: Path, pixels: Callable[[np.ndarray], np.ndarray] | None = None, **cards):
+        with fits.open(path, memmap=False) as hdus:
+            data, header = hdus[0].data, hdus[0].header.copy()
+        for key in ("CHECKSUM", "DATASUM", "BZERO", "BSCALE"):
+            header.remove(key, ignore_missing=True)
+        for key, value in cards.items():
+            name = key.replace("_", " ")
+            if value is None:
+                header.remove(name)
+            else:
+                header[f"HIERARCH {name}" if " " in name else name] = value
+        data = data if pixels is None else pixels(data)
+        fits.PrimaryHDU(data, header).writeto(path, overwrite=True)
+
+    return change
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real frames, which are no part of the project."""
+    root = Path(__file__).resolve().parent.parent
+    shared = Path(os.environ.get("SOXSDARK_SHARED", root.parent / "shared"))
+    folder = shared / "data"
+    if not (folder / "st7").is_dir():
+        pytest.skip(f"no real frames in {folder}: set SOXSDARK_SHARED to their folder")
+    return folder
