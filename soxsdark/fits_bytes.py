@@ -78,7 +78,7 @@ def _shifted(stored: np.ndarray, layout: PixelLayout) -> np.ndarray:
     if zero == 0:
         return plain
     unsigned = 1 << (8 * plain.dtype.itemsize - 1)
-    if plain.dtype.kind == "i" and zero == unsigned and plain.dtype.itemsize <= 4:
+    if plain.dtype.kind == "i" and zero == unsigned:
         # the unsigned convention: flipping the sign bit adds the offset
         raw = plain.view(plain.dtype.str.replace("i", "u"))
         return raw ^ raw.dtype.type(unsigned)

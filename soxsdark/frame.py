@@ -8,7 +8,6 @@ are inflated once, into an unlinked temporary file.
 import gzip
 import hashlib
 import os
-import tempfile
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from astropy.io import fits
 
 from soxsdark.errors import InputError
 from soxsdark.fits_bytes import PixelLayout, is_zero_sum, native, ones_complement_sum
+from soxsdark.spool import Spool
 
 CHUNK = 1 << 20
 IMAGES = (fits.PrimaryHDU, fits.ImageHDU)
@@ -64,9 +64,9 @@ class Frame:
     size: int
     """Bytes of the file on disk, when its header was read."""
     hdus: tuple[_Hdu, ...] = field(repr=False)
-    inflated: IO[bytes] | None = field(default=None, repr=False)
+    inflated: Spool | None = field(default=None, repr=False)
     """The content of a compressed file (gzip)."""
-    decoded: IO[bytes] | None = field(default=None, repr=False)
+    decoded: Spool | None = field(default=None, repr=False)
     """The pixels of a tile-compressed image, at offset 0, as `layout` says."""
     remarks: tuple[str, ...] = ()
 
@@ -89,8 +89,7 @@ class Frame:
         with _reading(path), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             inflated = _inflate(path) if path.suffix.lower() == ".gz" else None
-            with path.open("rb") if inflated is None else _kept_open(inflated) as file:
-                frame = _open(cls, path, file, inflated, extension)
+            frame = _open(cls, path, inflated, extension)
         notes = {" ".join(str(w.message).split())[:200] for w in caught}
         return frame if not notes else _with_remarks(frame, tuple(sorted(notes)))
 
@@ -141,9 +140,9 @@ class Frame:
     def _all_rows(self) -> tuple[int, int]:
         return 0, self.layout.shape[0]
 
-    def _bytes(self, source: IO[bytes] | None, offset: int, length: int) -> bytes:
+    def _bytes(self, source: Spool | None, offset: int, length: int) -> bytes:
         if source is not None:
-            return _pread(source.fileno(), offset, length)
+            return _pread(source.descriptor, offset, length)
         with self.path.open("rb") as file:
             if os.fstat(file.fileno()).st_size != self.size:
                 raise InputError(f"{self.path}: its size changed while it was being read")
@@ -166,6 +165,15 @@ class Frame:
             )
 
 
+def is_product(path: Path) -> bool:
+    """Whether a FITS file says that it is no raw frame (ESO PRO CATG); False if unreadable."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return "ESO PRO CATG" in fits.getheader(path)
+    except (OSError, EOFError, zlib.error, ValueError, fits.VerifyError):
+        return False
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Turn what goes wrong in reading into one line about the file."""
@@ -183,10 +191,8 @@ def _reading(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: header cannot be understood ({reason})") from error
 
 
-@contextmanager
-def _kept_open(file: IO[bytes]) -> Iterator[IO[bytes]]:
-    file.seek(0)
-    yield file
+def _handle(path: Path, inflated: Spool | None) -> IO[bytes]:
+    return path.open("rb") if inflated is None else inflated.reader()
 
 
 def _pread(descriptor: int, offset: int, length: int) -> bytes:
@@ -200,20 +206,20 @@ def _pread(descriptor: int, offset: int, length: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _inflate(path: Path) -> IO[bytes]:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the frame
-    with gzip.open(path, "rb") as packed:
+def _inflate(path: Path) -> Spool:
+    spool = Spool()
+    with gzip.open(path, "rb") as packed, spool.writer() as out:
         while chunk := packed.read(CHUNK):
-            file.write(chunk)
-    file.flush()
-    return file
+            out.write(chunk)
+    return spool
 
 
-def _open(cls, path: Path, file: IO[bytes], inflated, extension) -> Frame:
-    size = os.fstat(file.fileno()).st_size
+def _open(cls, path: Path, inflated, extension) -> Frame:
+    size = path.stat().st_size if inflated is None else inflated.size
     if size == 0:
         raise InputError(f"{path}: empty file (0 bytes)")
-    with fits.open(file, memmap=False, disable_image_compression=True, lazy_load_hdus=False) as raw:
+    as_stored = {"memmap": False, "disable_image_compression": True, "lazy_load_hdus": False}
+    with _handle(path, inflated) as file, fits.open(file, **as_stored) as raw:
         hdus = tuple(_extent(path, i, hdu, size) for i, hdu in enumerate(raw))
         compressed = any(_is_compressed(hdu) for hdu in raw)
         candidates = [(i, h) for i, h in enumerate(raw) if _is_picture(h) or _is_compressed(h)]
@@ -222,7 +228,7 @@ def _open(cls, path: Path, file: IO[bytes], inflated, extension) -> Frame:
         layout = None if _is_compressed(chosen) else _layout(chosen)
     decoded = None
     if compressed and layout is None:
-        header, layout, decoded = _decode(file, number)
+        header, layout, decoded = _decode(path, inflated, number)
     on_disk = path.stat().st_size
     return cls(path, header, number, layout, on_disk, hdus, inflated, decoded)
 
@@ -324,11 +330,14 @@ def _layout(hdu) -> PixelLayout:
     )
 
 
-def _decode(file: IO[bytes], number: int) -> tuple[fits.Header, PixelLayout, IO[bytes]]:
+def _decode(path: Path, inflated, number: int) -> tuple[fits.Header, PixelLayout, Spool]:
     """Decode a tile-compressed image, some rows at a time, into a temporary file."""
-    file.seek(0)
-    out = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the frame
-    with fits.open(file, memmap=False) as hdus:
+    spool = Spool()
+    with (
+        _handle(path, inflated) as file,
+        fits.open(file, memmap=False) as hdus,
+        spool.writer() as out,
+    ):
         hdu = hdus[number]
         if len(hdu.shape) != 2:
             raise ValueError(f"compressed image of {len(hdu.shape)} dimensions, 2 are expected")
@@ -339,5 +348,4 @@ def _decode(file: IO[bytes], number: int) -> tuple[fits.Header, PixelLayout, IO[
             part = np.asarray(hdu.section[top : top + step])
             out.write(part.tobytes())
         dtype = part.dtype
-    out.flush()
-    return header, PixelLayout(0, (rows, columns), dtype), out
+    return header, PixelLayout(0, (rows, columns), dtype), spool

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from soxsdark.errors import InputError
-from soxsdark.frame import Frame
+from soxsdark.frame import Frame, is_product
 from soxsdark.instruments import Profile, load_profile, recognise
 from soxsdark.product import read_mask
 from soxsdark.record import sha256_of
 from soxsdark.settings import EffectiveSettings, Settings
-from soxsdark.setups import check_one_setup, describe
-from soxsdark.sof import FileSet, read_inputs
+from soxsdark.setups import check_one_setup, describe, setup_remarks
+from soxsdark.sof import Entry, FileSet, read_inputs
 from soxsdark.survey import RawDark
 
 
@@ -37,12 +37,14 @@ class Inputs:
     profile: Profile
     settings: EffectiveSettings
     bad_pixel_map: BadPixelMap | None
+    of_set: tuple[str, ...] = ()
+    """Remarks on the set as a whole."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """Each remark once, in the order of the frames."""
         every = [r for d in self.darks for r in (*d.frame.remarks, *d.about.remarks)]
-        return tuple(dict.fromkeys(every))
+        return tuple(dict.fromkeys((*self.of_set, *every)))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -64,8 +66,6 @@ def find_files(inputs) -> FileSet:
 def open_inputs(
     files: FileSet,
     settings: Settings,
-    *,
-    instrument: str | None = None,
     bad_pixel_map: Path | str | None = None,
 ) -> Inputs:
     """Open the frames by their headers and check that they are darks of one setup.
@@ -74,8 +74,6 @@ def open_inputs(
     ----------
     files : FileSet
     settings : Settings
-    instrument : str, optional
-        Profile by name or path; before that of the settings and INSTRUME.
     bad_pixel_map : path, optional
         Instead of the one in the SOF.
 
@@ -87,14 +85,14 @@ def open_inputs(
         The instrument profile does not exist or is wrong.
     """
     chosen = settings.for_arm(None).values
-    frames = [Frame.open(e.path, chosen.data_extension) for e in files.frames]
+    entries, skipped = _raws(files)
+    frames = [Frame.open(e.path, chosen.data_extension) for e in entries]
     if not frames:
         raise InputError(f"{files.source or files.name}: no dark frames in it")
-    name = instrument or chosen.instrument
     instrume = str(frames[0].header.get("INSTRUME", ""))
-    profile = load_profile(name) if name else recognise(instrume)
+    profile = load_profile(chosen.instrument) if chosen.instrument else recognise(instrume)
     darks = []
-    for frame, entry in zip(frames, files.frames, strict=True):
+    for frame, entry in zip(frames, entries, strict=True):
         about = describe(frame.path, frame.header, frame.layout.shape, profile, chosen, entry.tag)
         darks.append((frame, about, entry.tag))
     effective = settings.for_arm(darks[0][1].arm)
@@ -103,7 +101,8 @@ def open_inputs(
             (f, describe(f.path, f.header, f.layout.shape, profile, effective.values, tag), tag)
             for f, _, tag in darks
         ]
-    check_one_setup([about for _, about, _ in darks])
+    abouts = [about for _, about, _ in darks]
+    check_one_setup(abouts)
     found = tuple(RawDark(*d) for d in darks)
     minimum = effective.values.minimum_frame_count
     if len(found) < minimum:
@@ -116,7 +115,17 @@ def open_inputs(
     given = bad_pixel_map or (own.path if own else None)
     tag = own.tag if own and not bad_pixel_map else f"BP_MAP_{found[0].about.arm or ''}".rstrip("_")
     mask = _open_map(Path(given), tag, found[0]) if given else None
-    return Inputs(files.name, found, profile, effective, mask)
+    remarks = (*skipped, *setup_remarks(abouts))
+    return Inputs(files.name, found, profile, effective, mask, remarks)
+
+
+def _raws(files: FileSet) -> tuple[list[Entry], list[str]]:
+    """The frames to open; of a folder without the products that lie in it, which are told."""
+    if files.source is None or not files.source.is_dir():
+        return list(files.frames), []
+    products = [e for e in files.frames if is_product(e.path)]
+    raws = [e for e in files.frames if e not in products]
+    return raws, [f"{e.path.name} is a product, not a raw frame: passed over" for e in products]
 
 
 def _open_map(path: Path, tag: str, dark: RawDark) -> BadPixelMap:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -62,6 +62,11 @@ class Judged:
 
 def _known(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _rounded(value: float | int | None) -> float | int | None:
+    # what a float32 image can tell; beyond a millionth of an electron there is only rounding
+    return value if value is None or isinstance(value, int) else float(f"{round(value, 8):.7g}")
 
 
 def _raw_ron(survey: Survey, level: float, pedestal: bool | None) -> float:
@@ -166,6 +171,7 @@ def judge(
         _slope(survey, about.gain.source != "assumed", about.gain.source),
         *_temperature(darks),
     ]
+    metrics = [replace(m, value=_rounded(m.value)) for m in metrics]
     flag = QaFlag.GOOD
     if any(m.verdict is not QaFlag.GOOD for m in metrics):
         bad = any(m.verdict is QaFlag.BAD for m in metrics)

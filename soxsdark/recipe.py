@@ -1,7 +1,7 @@
 """The master-dark recipe: from raw frames to published products."""
 
+import json
 import logging
-import sys
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,13 +12,13 @@ from time import perf_counter
 import numpy as np
 
 from soxsdark.combine import Combined, combine, row_blocks
-from soxsdark.errors import InputError, SettingsError
+from soxsdark.errors import ProductError, SoxsdarkError, UsageError
 from soxsdark.flags import combine as combine_flags
 from soxsdark.flags import find_excess, hot_and_cold
 from soxsdark.headers import ProductFacts, product_header
 from soxsdark.inputs import Inputs, find_files, open_inputs
 from soxsdark.product import Mask, Master, write_mask, write_master
-from soxsdark.publish import Workspace, writing
+from soxsdark.publish import Workspace
 from soxsdark.quality import Judged, QaFlag, judge
 from soxsdark.record import failure_record, product_entry, write_record
 from soxsdark.report_record import run_record
@@ -40,15 +40,19 @@ class Names:
     mask: str
     record: str
     log: str
-    failed: str
+    failure: tuple[str, str]
+    """Log and record of a run that failed."""
 
     @classmethod
     def of(cls, name: str) -> "Names":
         """Names after the SOF or folder."""
         return cls(
-            f"{name}_MDARK.fits", f"{name}_BPM.fits", f"{name}.json", f"{name}.log",
-            f"{name}_FAILED.json",
-        )  # fmt: skip
+            master=f"{name}_MDARK.fits",
+            mask=f"{name}_BPM.fits",
+            record=f"{name}.json",
+            log=f"{name}.log",
+            failure=(f"{name}_FAILED.log", f"{name}_FAILED.json"),
+        )
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -184,7 +188,7 @@ def mdark(
     overrides : sequence of str
         ``KEY=VALUE`` settings.
     instrument : str, optional
-        Instrument profile, by name or path.
+        Instrument profile, by name or path; as the setting of that name.
     bad_pixel_map : path, optional
         FITS image, non-zero = bad.
     command : sequence of str
@@ -198,28 +202,25 @@ def mdark(
         With the line for the user; a failed run leaves its log and ``<name>_FAILED.json``.
     """
     started = datetime.now(UTC)
-    if settings is not None and isinstance(settings, Settings):
-        if overrides:
-            raise SettingsError("overrides need a settings file's path, not Settings")
-    else:
+    if instrument is not None:
+        # as JSON, which YAML reads: a path may hold any character
+        overrides = [*overrides, f"instrument={json.dumps(str(instrument))}"]
+    if not isinstance(settings, Settings):
         settings = Settings.read(settings, overrides)
+    elif overrides:
+        raise UsageError("overrides and instrument go with a settings file, not with Settings")
     files = find_files(inputs)
     names = Names.of(files.name)
     run_id = uuid.uuid4().hex
     with Workspace(output) as work:
         work.check_free(names.products, overwrite)
-        with writing(work.path(names.log)):
-            log = run_log(work.path(names.log), settings.logging, run_id)
-            logger = log.__enter__()
-        try:
-            options = {"instrument": instrument, "bad_pixel_map": bad_pixel_map}
-            run = _Run(files, settings, options, names, run_id, tuple(command), started)
-            return run.reduce(work, Path(output), logger, overwrite, progress)
-        except BaseException as error:
-            _leave_failure(work, names, run_id, command, started, files, error, logger)
-            raise
-        finally:
-            log.__exit__(None, None, None)
+        with run_log(work.path(names.log), settings.logging, run_id) as logger:
+            run = _Run(files, settings, bad_pixel_map, names, run_id, tuple(command), started)
+            try:
+                return run.reduce(work, Path(output), logger, overwrite, progress)
+            except BaseException as error:
+                run.leave_failure(work, logger, error)
+                raise
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ class _Run:
 
     files: FileSet
     settings: Settings
-    options: dict
+    bad_pixel_map: Path | str | None
     names: Names
     run_id: str
     command: tuple[str, ...]
@@ -239,7 +240,7 @@ class _Run:
         logger.info("soxsdark %s, run %s", __version__, self.run_id)
         for note in self.settings.notes:
             logger.info("%s", note)
-        inputs = open_inputs(self.files, self.settings, **self.options)
+        inputs = open_inputs(self.files, self.settings, self.bad_pixel_map)
         self._log_inputs(logger, inputs)
         clock.lap("headers")
         reduced = reduce_set(inputs, progress, clock)
@@ -265,7 +266,8 @@ class _Run:
         for handler in logger.handlers:
             handler.flush()
         work.publish(self.names.products, overwrite=overwrite, last=self.names.record)
-        (output / self.names.failed).unlink(missing_ok=True)
+        for name in self.names.failure:
+            (output / name).unlink(missing_ok=True)
         return MdarkResult(
             master_dark=output / self.names.master,
             mask=output / self.names.mask,
@@ -338,32 +340,26 @@ class _Run:
         for metric in reduced.judged.concerns:
             logger.warning("%s", metric.why)
 
-
-def _leave_failure(work, names: Names, run_id, command, started, files, error, logger) -> None:
-    """Leave the log and a record of the failure, as far as the folder can be written."""
-    from soxsdark.errors import ProductError, SoxsdarkError
-
-    expected = isinstance(error, SoxsdarkError | KeyboardInterrupt | SystemExit)
-    line = str(error) or type(error).__name__
-    logger.error("%s", line, exc_info=None if expected else sys.exc_info())
-    for handler in logger.handlers:
-        handler.flush()
-    try:
+    def leave_failure(self, work: Workspace, logger: logging.Logger, error: BaseException) -> None:
+        """Leave the log and a record of the failure, as far as the folder can be written."""
+        expected = isinstance(error, SoxsdarkError | KeyboardInterrupt | SystemExit)
+        line = str(error) or type(error).__name__
+        logger.error("%s", line, exc_info=None if expected else error)
+        for handler in logger.handlers:
+            handler.flush()
         record = failure_record(
             error,
             version=__version__,
-            run_id=run_id,
-            command=command,
-            started=started,
+            run_id=self.run_id,
+            command=self.command,
+            started=self.started,
             ended=datetime.now(UTC),
-            inputs=[{"path": e.path, "tag": e.tag} for e in files.frames],
+            inputs=[{"path": e.path.absolute(), "tag": e.tag} for e in self.files.frames],
         )
-        write_record(work.path(names.failed), record)
-        failed_log = f"{Path(names.failed).stem}.log"
-        work.path(names.log).rename(work.path(failed_log))
-        work.publish([failed_log, names.failed], overwrite=True, last=names.failed)
-    except (ProductError, OSError) as problem:
-        logger.error("the record of the failure cannot be written: %s", problem)
-
-
-__all__ = ["InputError", "MdarkResult", "Reduced", "mdark", "reduce_set"]
+        failed_log, failed = self.names.failure
+        try:
+            write_record(work.path(failed), record)
+            work.path(self.names.log).rename(work.path(failed_log))
+            work.publish(self.names.failure, overwrite=True, last=failed)
+        except (ProductError, OSError) as problem:
+            logger.error("the record of the failure cannot be written: %s", problem)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from soxsdark.logging_settings import LoggingSettings
+from soxsdark.publish import writing
 
 
 class _OneLine(logging.Formatter):
@@ -30,10 +31,16 @@ def run_log(path: Path, settings: LoggingSettings, run_id: str) -> Iterator[logg
     settings : LoggingSettings
     run_id : str
         Keeps runs in one process apart.
+
+    Raises
+    ------
+    ProductError
+        The file cannot be made.
     """
     logger = logging.Logger(f"soxsdark.{run_id}")
     logger.propagate = False
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    with writing(path):
+        handler = logging.FileHandler(path, mode="w", encoding="utf-8")
     handler.setFormatter(_OneLine(settings.format, settings.datefmt))
     logger.setLevel(settings.file_level)
     logger.addHandler(handler)

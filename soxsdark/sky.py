@@ -362,6 +362,7 @@ def truth_hdus(truth: Truth) -> list[fits.hdu.base.ExtensionHDU | fits.PrimaryHD
     ]
     header = hdus[0].header
     header["EXTNAME"] = ("EXPECTED", "expected master without the frames' levels")
+    header["HIERARCH ESO PRO CATG"] = ("SIMULATED_TRUTH", "no frame of an instrument")
     header["BUNIT"] = ("electron", "in one DIT")
     header["EXPTIME"] = (truth.exptime, "[s] exposure time of one DIT")
     header["GAIN"] = (truth.gain, "[e-/ADU] true gain")

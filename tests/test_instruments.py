@@ -52,7 +52,13 @@ def test_generic_knows_no_detector_but_the_temperature():
 
 @pytest.mark.parametrize(
     ("instrume", "name"),
-    [("SOXS", "soxs"), (" soxs  ", "soxs"), ("SOXS2", "generic"), ("", "generic"), (None, "generic")],
+    [
+        ("SOXS", "soxs"),
+        (" soxs  ", "soxs"),
+        ("SOXS2", "generic"),
+        ("", "generic"),
+        (None, "generic"),
+    ],
 )
 def test_recognise(instrume, name):
     assert recognise(instrume).name == name
@@ -103,7 +109,9 @@ def test_wrong_profile_names_file_and_key(tmp_path, content, message):
 
 
 def test_profile_that_cannot_be_read(tmp_path):
-    with pytest.raises(SettingsError, match=r"gone.yaml: instrument profile cannot be read \(No such"):
+    with pytest.raises(
+        SettingsError, match=r"gone.yaml: instrument profile cannot be read \(No such"
+    ):
         load_profile(tmp_path / "gone.yaml")
     path = tmp_path / "binary.yaml"
     path.write_bytes(b"\xff\xfe\x00")

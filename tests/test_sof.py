@@ -192,7 +192,9 @@ def test_no_input_is_refused():
         read_inputs([])
 
 
-@pytest.mark.parametrize("name", ["a\nb.fits", " a.fits", "#a.fits", "a.txt", "a.fits DARK"])
+@pytest.mark.parametrize(
+    "name", ["a\nb.fits", " a.fits", "#a.fits", "a.txt", "a.fits DARK", "a.fits #b.fits"]
+)
 def test_what_cannot_stand_in_a_sof_is_not_written(tmp_path, name):
     with pytest.raises(InputError):
         write_sof(tmp_path / "x.sof", [Entry(Path(name))])
@@ -206,14 +208,11 @@ TAGS = st.sampled_from([None, "DARK", "DARK_NIR", "BP_MAP_VIS"])
 @given(st.lists(st.builds(Entry, NAMES.map(Path), TAGS), max_size=5))
 def test_what_is_written_is_read_back(tmp_path_factory, entries):
     path = tmp_path_factory.getbasetemp() / "again.sof"
-    try:
-        write_sof(path, entries)
-    except InputError as error:
-        assert "cannot stand in a SOF" in str(error)  # noqa: PT017 - refusing is an allowed outcome
-        assert any(" #" in str(entry.path) for entry in entries)
-        return
+    write_sof(path, entries)
     lines = range(1, len(entries) + 1)
-    expected = tuple(Entry(one.path, one.tag, line) for one, line in zip(entries, lines, strict=True))
+    expected = tuple(
+        Entry(one.path, one.tag, line) for one, line in zip(entries, lines, strict=True)
+    )
     assert read_sof(path) == expected
 
 

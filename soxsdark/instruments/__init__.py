@@ -30,6 +30,7 @@ GENERIC = "generic"
 ANY_ARM = "*"
 PROFILE_SUFFIXES = (".yaml", ".yml")
 LARGEST_PROFILE = 1_000_000
+UNREADABLE = "not valid FITS"
 
 Quantity = Literal[
     "instrument", "arm", "image-type", "image-category", "exposure-time", "dit", "ndit",
@@ -346,7 +347,7 @@ class FrameHeader:
     def text(self, quantity: Quantity) -> str | None:
         """Return the value if it is text."""
         value = self.value(quantity)
-        return value if isinstance(value, str) else None
+        return value if isinstance(value, str) and value != UNREADABLE else None
 
     def number_of(self, keys: Sequence[str]) -> float | None:
         """Return the value of the first key present, if it is a number."""
@@ -388,11 +389,11 @@ def as_number(value: Any) -> float | None:
 
 
 def header_value(header: Mapping[str, Any], key: str) -> str | Real | None:
-    """Return a card's value; text is stripped, empty is None, a card that breaks FITS gives its text."""
+    """Return a card's value: text is stripped, empty is None, what is not FITS is UNREADABLE."""
     try:
         value = header.get(key)
     except VerifyError:
-        value = header.cards[key].image.partition("=")[2].partition("/")[0]
+        return UNREADABLE
     if isinstance(value, str):
         return value.strip() or None
     return value if isinstance(value, Real) else None

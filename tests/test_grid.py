@@ -1,0 +1,93 @@
+"""The grid of blocks: every pixel once, planes kept, no seam between blocks of rows."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.reference import spread_grid
+
+from soxsdark.grid import Grid, filled, smoothed
+
+STEADY = settings(derandomize=True, deadline=None, max_examples=60, database=None)
+SIDE = st.integers(1, 150)
+
+
+@STEADY
+@given(SIDE, SIDE, st.integers(1, 80))
+def test_blocks_and_labels_cover_every_pixel_once(rows, columns, box):
+    grid = Grid.of((rows, columns), box)
+    seen = np.zeros((rows, columns), dtype=int)
+    label = np.full((rows, columns), -1)
+    for i, j, down, across in grid.blocks():
+        seen[down, across] += 1
+        label[down, across] = i * grid.shape[1] + j
+    assert (seen == 1).all()
+    np.testing.assert_array_equal(grid.labels(), label)
+    for edges in (grid.rows, grid.columns):
+        sizes = np.diff(edges)
+        assert sizes.min() >= 1
+        assert sizes.max() - sizes.min() <= 1
+
+
+@pytest.mark.parametrize(
+    ("length", "box", "blocks"), [(64, 64, 1), (95, 64, 1), (97, 64, 2), (2048, 64, 32), (3, 64, 1)]
+)
+def test_number_of_blocks_is_the_nearest_one(length, box, blocks):
+    assert Grid.of((length, 1), box).shape == (blocks, 1)
+
+
+@STEADY
+@given(st.integers(2, 150), st.integers(2, 150), st.integers(1, 40))
+def test_a_plane_is_reproduced_to_the_edges(rows, columns, box):
+    grid = Grid.of((rows, columns), box)
+    y, x = ((e[:-1] + e[1:]) / 2 for e in (grid.rows, grid.columns))
+    slopes = [0.7 if n > 1 else 0.0 for n in grid.shape]
+    coarse = 5 + slopes[0] * y[:, None] - 2 * slopes[1] * x
+    down, across = np.indices((rows, columns)) + 0.5
+    expected = 5 + slopes[0] * down - 2 * slopes[1] * across
+    np.testing.assert_allclose(grid.spread(coarse, 0, rows), expected, rtol=0, atol=1e-9)
+
+
+@STEADY
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 30), st.integers(0, 2**31))
+def test_spread_equals_the_slow_reference(rows, columns, box, seed):
+    grid = Grid.of((rows, columns), box)
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(size=grid.shape)
+    image = grid.spread(coarse, 0, rows)
+    assert image.shape == (rows, columns)
+    for row, column in zip(rng.integers(rows, size=20), rng.integers(columns, size=20), strict=True):
+        assert image[row, column] == pytest.approx(spread_grid(grid, coarse, row, column), abs=1e-9)
+
+
+def test_spread_does_not_depend_on_the_blocks_of_rows():
+    grid = Grid.of((200, 90), 32)
+    coarse = np.random.default_rng(1).normal(size=grid.shape)
+    whole = grid.spread(coarse, 0, 200)
+    for step in (1, 7, 64, 199):
+        parts = [grid.spread(coarse, top, min(top + step, 200)) for top in range(0, 200, step)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_filled_takes_the_median_of_the_known_blocks():
+    coarse = np.array([[1.0, np.nan], [3.0, 8.0]])
+    np.testing.assert_array_equal(filled(coarse, 0.0), [[1, 3], [3, 8]])
+    np.testing.assert_array_equal(filled(np.full((1, 2), np.nan), 7.0), [[7, 7]])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (6, 7)])
+def test_smoothed_is_the_median_of_the_neighbourhood(shape, share):
+    rng = np.random.default_rng(2)
+    coarse = rng.normal(size=shape)
+    coarse[rng.random(shape) < share] = np.nan
+    expected = np.empty(shape)
+    for i in range(shape[0]):
+        for j in range(shape[1]):
+            near = coarse[max(0, i - 1) : i + 2, max(0, j - 1) : j + 2]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                expected[i, j] = np.nanmedian(near)
+    np.testing.assert_allclose(smoothed(coarse), expected, rtol=1e-14)

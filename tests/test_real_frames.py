@@ -1,0 +1,122 @@
+"""Real darks of two CCD cameras; the frames are no part of the project."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from soxsdark import mdark
+from soxsdark.errors import InputError
+from soxsdark.flags import Flag
+
+COPY = "DarkBefore-007D120s (1).fit"
+GAIN = 2.55
+FULL = 65535
+
+
+def st7(shared_data: Path, seconds: int) -> list[Path]:
+    found = sorted((shared_data / "st7").glob(f"*D{seconds}s*.fit"))
+    return [path for path in found if path.name != COPY]
+
+
+@pytest.fixture(scope="module")
+def masters(shared_data, tmp_path_factory) -> dict:
+    """The st7 masters by exposure time in s."""
+    folder = tmp_path_factory.mktemp("st7")
+    return {
+        seconds: mdark(
+            st7(shared_data, seconds), output=folder / str(seconds), instrument="generic"
+        )
+        for seconds in (120, 300, 900)
+    }
+
+
+def test_duplicate_is_refused_and_both_are_named(shared_data, tmp_path):
+    frames = [*st7(shared_data, 120), shared_data / "st7" / COPY]
+    with pytest.raises(InputError, match="the same pixels") as error:
+        mdark(frames, output=tmp_path / "o", instrument="generic")
+    assert error.value.exit_code == 4
+    assert COPY in str(error.value)
+    assert "DarkBefore-007D120s.fit" in str(error.value)
+    assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
+        "st7_FAILED.json", "st7_FAILED.log",
+    ]  # fmt: skip
+
+
+def test_light_frame_is_refused(shared_data, tmp_path):
+    frames = [*st7(shared_data, 120), shared_data / "st7" / "Vega.fit"]
+    with pytest.raises(InputError, match=r"Vega\.fit: IMAGETYP is 'LIGHT', expected a dark"):
+        mdark(frames, output=tmp_path / "o", instrument="generic")
+
+
+def test_bias_frames_are_refused(shared_data, tmp_path):
+    frames = sorted((shared_data / "stl1001").glob("bias*.FIT"))[:3]
+    with pytest.raises(InputError, match=r"00000001\.BIAS\.FIT: IMAGETYP is 'Bias Frame'"):
+        mdark(frames, output=tmp_path / "o", instrument="generic")
+
+
+def test_two_exposure_times_are_refused(shared_data, tmp_path):
+    frames = st7(shared_data, 300) + st7(shared_data, 900)
+    with pytest.raises(InputError, match="exposure time"):
+        mdark(frames, output=tmp_path / "o", instrument="generic")
+
+
+@pytest.mark.parametrize(("seconds", "number"), [(120, 11), (300, 5), (900, 5)])
+def test_st7(masters, seconds, number):
+    result = masters[seconds]
+    record = json.loads(result.record_file.read_text())
+    assert result.metrics["NFRAMES"] == number
+    assert record["setup"]["exposure time"] == seconds
+    assert record["gain"]["value"] == pytest.approx(GAIN)
+    # levels of 883-897 ADU and a temporal scatter of 21-22 ADU, measured elsewhere
+    assert all(880 < frame["level-adu"] < 900 for frame in record["frames"])
+    assert 20.5 * GAIN < result.metrics["RAW RON"] < 23 * GAIN
+    # sigma-clipping around a right sigma takes 0.01-0.08 % of the samples of real CCDs
+    assert 1e-4 / 2 < result.metrics["CLIPPED FRAC"] < 1e-3
+    assert -17.6 < result.metrics["DETECTOR TEMP"] < -16.6
+    assert result.metrics["NOISYPIX FRAC"] < 1e-3
+
+
+@pytest.mark.parametrize("seconds", [120, 300, 900])
+def test_st7_noise_is_that_between_frames(masters, shared_data, seconds):
+    frames = [fits.getdata(path).astype(float) for path in st7(shared_data, seconds)]
+    half = (np.mean(frames[0::2], axis=0) - np.mean(frames[1::2], axis=0)) / 2
+    number = len(frames)
+    scale = np.sqrt(4 / (1 / len(frames[0::2]) + 1 / len(frames[1::2])) / number)
+    spread = np.subtract(*np.percentile(half, [75, 25])) / 1.349 * scale * GAIN
+    errors = np.median(fits.getdata(masters[seconds].master_dark, "ERRS"))
+    # percentiles of 390000 values: 0.2 %, and frames whose temperature and noise drift a little
+    assert errors == pytest.approx(spread, rel=0.03)
+
+
+def excess(result) -> np.ndarray:
+    return result.reduced.master.flux - np.median(result.reduced.master.flux)
+
+
+def test_st7_hot_pixels_grow_linearly(masters):
+    dark = {seconds: excess(result) for seconds, result in masters.items()}
+    errors = fits.getdata(masters[900].master_dark, "ERRS")
+    flags = fits.getdata(masters[900].mask)
+    below = fits.getdata(masters[900].master_dark) < 0.8 * FULL * GAIN
+    sure = (flags == Flag.HOT) & below & (dark[900] > 50 * errors)
+    assert np.count_nonzero(sure) > 500
+    early = (dark[300] - dark[120])[sure] / 180
+    late = (dark[900] - dark[300])[sure] / 600
+    # the temperature moves by 0.2 K, a dark current of 2-3 % in the mean of a set
+    assert np.median(early / late) == pytest.approx(1, abs=0.02)
+    assert early.sum() / late.sum() == pytest.approx(1, abs=0.02)
+
+
+def test_stl1001(shared_data, tmp_path):
+    frames = sorted((shared_data / "stl1001").glob("dark_10series*.FIT"))
+    result = mdark(frames, output=tmp_path / "o", instrument="generic")
+    assert result.metrics["NFRAMES"] == 10
+    assert result.record["setup"]["exposure time"] == 30
+    assert result.record["gain"]["value"] == pytest.approx(2.06)
+    assert all(1019 < frame["level-adu"] < 1022 for frame in result.record["frames"])
+    # a temporal scatter of 7.5 ADU, measured elsewhere; part of it is dark current
+    assert 7.2 * 2.06 < result.metrics["RAW RON"] < 8.1 * 2.06
+    assert 0.01 < result.metrics["HOTPIX FRAC"] < 0.03
+    assert result.metrics["CLIPPED FRAC"] < 1e-3
