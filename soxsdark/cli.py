@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from soxsdark.errors import ExitCode, SoxsdarkError
+from soxsdark.text import printable
 from soxsdark.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -62,7 +63,7 @@ def mdark(inputs, settings, output, overwrite, quiet, verbose, overrides, **opti
             progress.close()
     if quiet:
         for metric in result.reduced.judged.concerns:
-            click.echo(f"{result.master_dark}: {metric.why}", err=True)
+            _say(f"{result.master_dark}: {metric.why}")
         return result.qa_flag.exit_code
     _show(result, verbose)
     return result.qa_flag.exit_code
@@ -80,7 +81,7 @@ def _show(result, verbose: bool) -> None:
         for stage, seconds in result.record["seconds"].items():
             click.echo(f"{stage}: {seconds:.2f} s")
     for path in result.products:
-        click.echo(path)
+        click.echo(printable(str(path)))
 
 
 def _shape(context, parameter, value: str | None) -> tuple[int, int] | None:
@@ -157,7 +158,7 @@ def _terminated(signum, frame) -> None:
 
 
 def _say(line: str) -> None:
-    click.echo(f"soxsdark: {line}", err=True)
+    click.echo(f"soxsdark: {printable(line)}", err=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,11 +7,12 @@ a clip around the median are always one contiguous run, so one sort serves all i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from soxsdark.level import MAD_TO_SIGMA, clip_frames
+from soxsdark.errors import UsageError
+from soxsdark.level import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
     from soxsdark.noise_model import NoiseModel
@@ -96,13 +97,17 @@ def _deviation(ordered, first, last, centre, kind) -> np.ndarray:
 
 
 def _clip_once(ordered, first, last, kind, sigma, k) -> tuple[np.ndarray, np.ndarray]:
-    """The run that survives one clip of the run first to last."""
+    """Lowest and highest value that survive one clip of the run first to last."""
     centre = run_median(ordered, first, last)
     deviation = sigma if kind == "noise-model" else _deviation(ordered, first, last, centre, kind)
-    kept = _run_mask(ordered, first, last)
-    kept &= (ordered >= centre - k * deviation) & (ordered <= centre + k * deviation)
-    number = kept.sum(axis=0)
-    start = np.where(number > 0, kept.argmax(axis=0), first)
+    return centre - k * deviation, centre + k * deviation
+
+
+def _run_within(ordered, first, last, lower, upper) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the run first to last that lies between two values, both included."""
+    inside = _run_mask(ordered, first, last) & (ordered >= lower) & (ordered <= upper)
+    number = inside.sum(axis=0)
+    start = np.where(number > 0, inside.argmax(axis=0), first)
     return start, start + number
 
 
@@ -122,16 +127,25 @@ def surviving_run(
     first = np.zeros(count.shape, dtype=np.intp)
     last = count.astype(np.intp)
     active = np.flatnonzero(count >= FEWEST_TO_CLIP)
+    touched, bounds = [], np.empty((2, count.size))
     for _ in range(iterations):
         if not active.size:
             break
         noise = None if sigma is None else sigma[active]
-        whole = active.size == count.size
-        columns = ordered if whole else ordered[:, active]
-        start, stop = _clip_once(columns, first[active], last[active], deviation, noise, k)
-        changed = (start != first[active]) | (stop != last[active])
+        columns = ordered if active.size == count.size else ordered[:, active]
+        run = first[active], last[active]
+        limits = _clip_once(columns, *run, deviation, noise, k)
+        start, stop = _run_within(columns, *run, *limits)
+        bounds[:, active] = limits
+        changed = (start != run[0]) | (stop != run[1])
         first[active], last[active] = start, stop
+        touched.append(active[changed])
         active = active[changed & (stop - start >= FEWEST_SURVIVORS)]
+    again = np.unique(np.concatenate(touched)) if touched else np.zeros(0, dtype=np.intp)
+    if again.size:
+        # the last thresholds hold for every sample: one that went before may lie inside again
+        run = _run_within(ordered[:, again], 0 * again, count[again], *bounds[:, again])
+        first[again], last[again] = run
     unclipped = (last - first < FEWEST_SURVIVORS) & (count >= FEWEST_TO_CLIP)
     first[unclipped], last[unclipped] = 0, count[unclipped]
     return first, last, unclipped
@@ -149,8 +163,9 @@ def stack_block(
     """Clip and average the samples of P pixels.
 
     A sample x goes where ``|x - median| > k * deviation``, the median being that of the
-    surviving samples; repeated until nothing changes or `iterations` is reached. Fewer than
-    three samples are not clipped; where fewer than two would survive, all are kept.
+    surviving samples; repeated until nothing changes or `iterations` is reached. The last
+    thresholds decide over all samples, as in `astropy.stats.sigma_clip`. Fewer than three
+    samples are not clipped; where fewer than two would survive, all are kept.
 
     Parameters
     ----------
@@ -235,23 +250,21 @@ def clip_and_stack(
     UsageError
         If the frames differ in shape or unit, there is none, or a parameter makes no sense.
     """
-    from soxsdark.stack_input import as_stack, expected_noise
+    from soxsdark.stack_input import as_stack, check_clipping, equal_levels, expected_noise
 
+    if deviation not in get_args(StackDeviation):
+        allowed = ", ".join(get_args(StackDeviation))
+        raise UsageError(f"deviation should be one of {allowed} (got {deviation!r})")
+    frame = {"lower": frame_lower, "upper": frame_upper, "iterations": frame_iterations}
+    check_clipping(k=k, iterations=iterations)
+    check_clipping(**{f"frame_{name}": value for name, value in frame.items()})
     stack = as_stack(frames, masks)
-    options = {"lower": frame_lower, "upper": frame_upper, "iterations": frame_iterations}
-    levels = np.zeros(len(stack.samples))
+    samples, level = stack.samples, 0.0
     if equalise_levels:
-        levels = np.array([f.level for f in clip_frames(stack.samples, **options)])
-    levels = np.where(np.isfinite(levels), levels, 0.0)
-    samples = stack.samples - levels[:, None, None] if equalise_levels else stack.samples
+        samples, level = equal_levels(samples, **frame)
     sigma_of = expected_noise(samples, stack, noise)
-    return _stack_rows(
-        samples,
-        float(levels.mean()),
-        sigma_of,
-        {"deviation": deviation, "k": k, "iterations": iterations},
-        return_rejected,
-    )
+    options = {"deviation": deviation, "k": k, "iterations": iterations}
+    return _stack_rows(samples, level, sigma_of, options, return_rejected)
 
 
 def _stack_rows(samples, level, sigma_of, options, return_rejected) -> Stacked:

@@ -265,6 +265,11 @@ def _choose(path: Path, candidates: list, hdus, extension):
         raise InputError(f"{path}: data-extension {extension} is {found}; HDUs: {listing}")
     if not wanted:
         raise InputError(f"{path}: no 2-D image in it; HDUs: {listing}")
+    if len(wanted) > 1 and "ESO PRO CATG" in hdus[0].header:
+        raise InputError(
+            f"{path}: already reduced (ESO PRO CATG {hdus[0].header['ESO PRO CATG']!r}), "
+            "a raw frame is expected; leave it out"
+        )
     if len(wanted) > 1:
         several = ", ".join(_describe(i, h) for i, h in wanted)
         raise InputError(

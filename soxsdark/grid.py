@@ -71,17 +71,3 @@ def filled(coarse: np.ndarray, default: float) -> np.ndarray:
     """`coarse` with NaN (blocks without a good pixel) replaced by the median of the others."""
     known = np.isfinite(coarse)
     return np.where(known, coarse, np.median(coarse[known]) if known.any() else default)
-
-
-def smoothed(coarse: np.ndarray) -> np.ndarray:
-    """Median of each block and its neighbours (3 x 3), NaN left out."""
-    padded = np.pad(coarse, 1, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3)).reshape(*coarse.shape, 9)
-    known = np.isfinite(windows)
-    ordered = np.sort(np.where(known, windows, np.inf), axis=-1)
-    count = known.sum(axis=-1)
-    lower = np.take_along_axis(ordered, np.maximum(count - 1, 0)[..., None] // 2, axis=-1)
-    upper = np.take_along_axis(ordered, (count // 2)[..., None].clip(0, 8), axis=-1)
-    with np.errstate(invalid="ignore"):
-        median = ((lower + upper) / 2)[..., 0]
-    return np.where(count > 0, median, np.nan)

@@ -98,6 +98,11 @@ def _deviation(values: np.ndarray, counts: np.ndarray, centre: float, kind: Devi
     return float(np.sqrt(np.dot((values - mean) ** 2, counts) / counts.sum()))
 
 
+def _run_within(values: np.ndarray, bounds: tuple[float, float]) -> tuple[int, int]:
+    first = np.searchsorted(values, bounds[0], side="left")
+    return int(first), int(np.searchsorted(values, bounds[1], side="right"))
+
+
 def clip_values(
     values: np.ndarray,
     counts: np.ndarray,
@@ -111,7 +116,8 @@ def clip_values(
     """Sigma-clip sorted distinct `values` that occur `counts` times, around their median.
 
     Pixels below ``median - lower * deviation`` or above ``median + upper * deviation`` go;
-    repeated until nothing changes or `iterations` is reached. With ``deviation="mad"`` the
+    repeated until nothing changes or `iterations` is reached. The last thresholds decide over
+    all pixels, as in `astropy.stats.sigma_clip`. With ``deviation="mad"`` the
     deviation is 1.4826 MAD, or the standard deviation where more than half of the pixels
     share one value and the MAD is zero.
     """
@@ -123,14 +129,17 @@ def clip_values(
     for _ in range(iterations):
         centre = _middle(values[first:last], counts[first:last])
         sigma = _deviation(values[first:last], counts[first:last], centre, deviation)
-        bounds = (centre - lower * sigma, centre + upper * sigma)
-        run = (
-            max(first, int(np.searchsorted(values, bounds[0], side="left"))),
-            min(last, int(np.searchsorted(values, bounds[1], side="right"))),
-        )
-        if run == (first, last) or run[0] >= run[1]:
+        limits = (centre - lower * sigma, centre + upper * sigma)
+        run = _run_within(values, limits)
+        run = max(first, run[0]), min(last, run[1])
+        if run[0] >= run[1]:
+            break
+        bounds = limits
+        if run == (first, last):
             break
         first, last = run
+    # the last thresholds decide over all pixels: one that went before may lie inside again
+    first, last = _run_within(values, bounds)
     kept, times = values[first:last], counts[first:last]
     centre = _middle(kept, times)
     return FrameLevel(

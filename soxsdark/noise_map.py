@@ -12,6 +12,7 @@ from statistics import NormalDist
 import numpy as np
 
 from soxsdark.clip_and_stack import BLOCK_SAMPLES, run_median, sort_stack
+from soxsdark.errors import UsageError
 
 EVENT = 5.0
 """A sample this many sigma above the median may be a cosmic ray."""
@@ -90,20 +91,26 @@ def _sums_of_squares(ordered: np.ndarray, count: int, events: int) -> np.ndarray
     """Sum of squares about the mean of the count - j lowest samples, for j = 0 to events."""
     origin = ordered[(count - 1) // 2].astype(np.float64)
     values = ordered[:count] - origin
-    total, squares = values.sum(axis=0), (values**2).sum(axis=0)
-    result = []
-    for j in range(events + 1):
-        number = count - j
-        result.append(np.maximum(squares - total**2 / number, 0))
-        total, squares = total - values[number - 1], squares - values[number - 1] ** 2
-    return np.array(result)
+    result = np.empty((events + 1, ordered.shape[1]))
+    # from few samples to many: taking a huge one off again would leave nothing of the others
+    total = values[: count - events].sum(axis=0)
+    squares = (values[: count - events] ** 2).sum(axis=0)
+    for number in range(count - events, count + 1):
+        result[count - number] = np.maximum(squares - total**2 / number, 0)
+        if number < count:
+            total = total + values[number]
+            squares = squares + values[number] ** 2
+    return result
 
 
 def _block_of(ordered, count: int, sigma, upper, lower) -> tuple[np.ndarray, ...]:
     """`noise_block` for pixels that all have `count` >= 2 valid samples."""
     limits = thresholds(count, upper)
     events = len(limits) - 1
-    sums = _sums_of_squares(ordered, count, events) / sigma**2
+    sums = _sums_of_squares(ordered, count, events)
+    with np.errstate(divide="ignore"):
+        # no scatter where none is expected is no excess
+        sums = np.divide(sums, sigma**2, out=np.zeros_like(sums), where=sums > 0)
     middle = np.full(sigma.shape, 0)
     median = run_median(ordered, middle, middle + count)
     high = ordered[count - events : count] > median + EVENT * sigma
@@ -209,17 +216,15 @@ def create_noise_map(
     UsageError
         If the frames do not fit together, or there are fewer than two.
     """
-    from soxsdark.errors import UsageError
-    from soxsdark.level import clip_frames
-    from soxsdark.stack_input import as_stack, expected_noise
+    from soxsdark.stack_input import as_stack, check_clipping, equal_levels, expected_noise
 
+    check_clipping(upper=upper, lower=lower, iterations=iterations)
     stack = as_stack(frames, masks)
     samples = stack.samples
     if len(samples) < 2:
         raise UsageError("a noise map needs at least two frames (got 1)")
     if equalise_levels:
-        levels = np.array([f.level for f in clip_frames(samples)])
-        samples = samples - np.where(np.isfinite(levels), levels, 0.0)[:, None, None]
+        samples, _ = equal_levels(samples)
     sigma_of = expected_noise(samples, stack, noise, cautious=True)
     shape = samples.shape[1:]
     scatter, relative, exceedance, quiet = (np.empty(shape) for _ in range(4))

@@ -12,15 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soxsdark.grid import Grid, filled, smoothed
+from soxsdark.grid import Grid, filled
 
 BLOCK = 64
 CLIP = 4.0
 RECURSIONS = 20
 SIGNIFICANT = 5.0
 """Signals below this many sigma of the mean add no shot noise of their own."""
+WARM = 4.0
+"""Pixels this many sigma-zero above the background have a noise of their own."""
 BRIGHT = 10.0
 """The slope is measured on pixels this many sigma-zero above the background."""
+FEWEST = 64
+"""Pixels of a block below which its noise is taken from the others."""
 ENOUGH = 300
 """Samples in a bin of signal below which the slope is not measured there."""
 MOST_BRIGHT = 100_000
@@ -49,7 +53,7 @@ class NoiseModel:
     """Sigma-zero, typical of the detector."""
     grid: Grid
     ratio: np.ndarray
-    """Noise of each block over `sigma`, smoothed; shape of the grid."""
+    """Noise of each block over `sigma`; shape of the grid."""
     background: np.ndarray
     """Signal of each block above the mean level; shape of the grid."""
     slope: float = 1.0
@@ -102,7 +106,7 @@ def _histogram_sigma(counts: np.ndarray, step: float) -> np.ndarray:
     """Clipped standard deviation of histograms with bins of `step`, one a row.
 
     The clip is at 4 sigma around the median, repeated; the result is corrected for what a
-    Gaussian loses there. Rows without entries give NaN.
+    Gaussian loses there. Rows with too few entries give NaN.
     """
     half = counts.shape[1] // 2
     offset = np.arange(-half, half + 1, dtype=np.float64)
@@ -125,7 +129,7 @@ def _histogram_sigma(counts: np.ndarray, step: float) -> np.ndarray:
         if np.allclose(new, sigma, rtol=1e-4):
             break
         sigma = new
-    return np.where(total[:, 0] > 1, sigma * step, np.nan)
+    return np.where(total[:, 0] >= FEWEST, sigma * step, np.nan)
 
 
 def difference_noise(
@@ -156,10 +160,11 @@ def difference_noise(
     if not difference.size:
         return math.nan, np.full(grid.shape, np.nan)
     sample = np.sort(difference[:: max(1, difference.size // 20_011)])
-    centre = float(np.median(sample))
+    # a value of the data, not the middle between two, and an odd number of quanta a bin: so no
+    # value lies on the border of two bins
+    centre = float(sample[len(sample) // 2])
     rough = (sample[int(0.8413 * (len(sample) - 1))] - sample[int(0.1587 * (len(sample) - 1))]) / 2
-    # bins of whole quanta keep integer data on their lattice
-    step = quantum * max(1, round(rough / 8 / quantum)) if quantum else rough / 8
+    step = quantum * (2 * int(rough / 16 / quantum) + 1) if quantum else rough / 8
     if not step:
         return 0.0, np.zeros(grid.shape)
     half = max(8, math.ceil(12 * rough / step))
@@ -195,18 +200,29 @@ def pair_noise(
     limit : pair of float
         Saturation of either frame in its own scale; brighter samples are left out.
     """
-    sigma, blocks = difference_noise(first, second, grid, labels, quantum, bad)
+    background = filled(background, 0.0)
+    ignored = np.zeros(first.shape, dtype=bool) if bad is None else bad
     with np.errstate(invalid="ignore"):
+        signal = (first + second) / 2 - background.astype(first.dtype).ravel()[labels]
+        # selecting by the sum of two frames leaves the spread of their difference as it is
+        warm = signal > WARM * _rough_sigma(first, second)
+        sigma, blocks = difference_noise(first, second, grid, labels, quantum, ignored | warm)
         both = (first < limit[0]) & (second < limit[1])
-        signal = (first + second) / 2
-        threshold = np.nanmin(background) + BRIGHT * sigma
-        candidates = np.flatnonzero(both & (signal > threshold) & (True if bad is None else ~bad))
-    above = signal.ravel()[candidates] - filled(background, 0.0).ravel()[labels.ravel()[candidates]]
-    keep = above > BRIGHT * sigma
-    chosen = candidates[keep][:: max(1, -(-int(keep.sum()) // MOST_BRIGHT))]
-    above = above[keep][:: max(1, -(-int(keep.sum()) // MOST_BRIGHT))]
+        chosen = np.flatnonzero(both & ~ignored & (signal > BRIGHT * sigma))
+    chosen = chosen[:: max(1, -(-chosen.size // MOST_BRIGHT))]
     difference = first.ravel()[chosen] - second.ravel()[chosen]
-    return PairNoise(sigma, blocks, above, difference)
+    return PairNoise(sigma, blocks, signal.ravel()[chosen], difference)
+
+
+def _rough_sigma(first: np.ndarray, second: np.ndarray) -> float:
+    """Noise of one sample to some ten percent, from a sample of the pixels."""
+    step = max(1, first.size // 20_011)
+    difference = first.ravel()[::step] - second.ravel()[::step]
+    difference = np.sort(difference[np.isfinite(difference)])
+    if not difference.size:
+        return math.inf
+    low, high = (difference[int(p * (len(difference) - 1))] for p in (0.1587, 0.8413))
+    return float(high - low) / 2 / math.sqrt(2)
 
 
 def _bin_variance(difference: np.ndarray) -> float:
@@ -226,7 +242,7 @@ def _bin_variance(difference: np.ndarray) -> float:
 def measure_slope(pairs: list[PairNoise], sigma: float, ndit: int = 1) -> tuple[float, float]:
     """Slope of variance against signal and its error, from the bright pixels of all pairs.
 
-    In bins of signal (half a power of ten) with at least 300 samples each:
+    In bins of signal (a quarter of a power of ten) with at least 300 samples each:
     slope = (variance - sigma_0^2) NDIT / signal; the weighted median over the bins, which no
     single bin of saturated or switching pixels can move. (NaN, NaN) where there is no bin.
     """
@@ -264,6 +280,7 @@ def build_noise_model(
     *,
     gain_known: bool = True,
     ndit: int = 1,
+    fallback: float = 1.0,
 ) -> NoiseModel:
     """Join what all pairs of frames say.
 
@@ -274,6 +291,10 @@ def build_noise_model(
         Signal of each block above the mean level, mean over frames.
     gain_known : bool
         If not, the measured slope takes the place of 1.
+    ndit : int
+        Integrations averaged in a frame.
+    fallback : float
+        Slope where the gain is not known and too few pixels are bright to measure it.
     """
     every = np.array([p.blocks for p in pairs])
     sigma = float(np.nanmedian(every))
@@ -281,7 +302,9 @@ def build_noise_model(
     per_block = np.full(grid.shape, np.nan)
     some = known.any(axis=0)
     per_block[some] = np.nanmedian(every[:, some], axis=0)
-    ratio = filled(smoothed(per_block), sigma) / sigma if sigma else np.ones(grid.shape)
+    ratio = filled(per_block, sigma) / sigma if sigma else np.ones(grid.shape)
     slope, error = measure_slope(pairs, sigma, ndit)
-    used = slope if not gain_known and math.isfinite(slope) and slope > 0 else 1.0
+    used = 1.0
+    if not gain_known:
+        used = slope if math.isfinite(slope) and slope > 0 else fallback
     return NoiseModel(sigma, grid, ratio, filled(background, 0.0), used, slope, error, ndit)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from soxsdark.logging_settings import LoggingSettings
 from soxsdark.publish import writing
+from soxsdark.text import printable
 
 
 class _OneLine(logging.Formatter):
@@ -16,7 +17,7 @@ class _OneLine(logging.Formatter):
     converter = time.gmtime
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        record.message = " | ".join(record.message.splitlines())
+        record.message = printable(" | ".join(record.message.splitlines()))
         return super().formatMessage(record)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from soxsdark.text import printable
+
 if TYPE_CHECKING:
     from soxsdark.recipe import MdarkResult
 
@@ -19,7 +21,7 @@ def frames_table(result: "MdarkResult") -> str:
     reduced = result.reduced
     rows = [
         (
-            dark.name,
+            printable(dark.name),
             f"{dark.about.exposure_time:g}",
             f"{found.level.level * reduced.survey.gain:.2f}",
             f"{found.ron:.2f}",
@@ -55,7 +57,8 @@ def remarks(result: "MdarkResult") -> Sequence[str]:
     inputs = result.reduced.inputs
     lines = [f"remark: {r}" for r in inputs.remarks]
     lines += [f"warning: {w}" for w in inputs.warnings]
-    return lines + [f"warning: {m.why}" for m in result.reduced.judged.concerns]
+    lines += [f"warning: {m.why}" for m in result.reduced.judged.concerns]
+    return [printable(line) for line in lines]
 
 
 class Progress:

@@ -1,5 +1,6 @@
 """Frames as people hold them (CCDData, arrays) turned into one stack of floats."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import numpy as np
 from soxsdark.clip_and_stack import lower_quartile, run_median
 from soxsdark.errors import UsageError
 from soxsdark.grid import Grid
+from soxsdark.level import clip_frames
 from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model, pair_noise
 
 
@@ -80,12 +82,39 @@ def as_stack(frames: Sequence, masks: Sequence[np.ndarray | None] | None = None)
         own = frame.mask if own is None and hasattr(frame, "uncertainty") else own
         for bad in (own, mask):
             if bad is not None:
-                sample[np.broadcast_to(np.asarray(bad, dtype=bool), sample.shape)] = np.nan
+                bad = np.asarray(bad, dtype=bool)
+                if bad.shape not in ((), sample.shape):
+                    raise UsageError(f"mask of shape {bad.shape} on a frame of {sample.shape}")
+                sample[np.broadcast_to(bad, sample.shape)] = np.nan
         sample[~np.isfinite(sample)] = np.nan
     sigma = [_deviation_of(getattr(f, "uncertainty", None), a) for f, a in zip(frames, arrays)]  # noqa: B905
     known = all(s is not None for s in sigma)
     quantum = 1.0 if all(np.issubdtype(a.dtype, np.integer) for a in arrays) else 0.0
     return Stack(samples, np.stack(sigma) if known else None, quantum)
+
+
+def equal_levels(samples: np.ndarray, **options) -> tuple[np.ndarray, float]:
+    """Samples (N, rows, columns) with the level of each frame removed, and the mean level.
+
+    `options` are those of `clip_frames`. A frame without a good pixel has no level.
+    """
+    levels = np.array([f.level for f in clip_frames(samples, **options)])
+    known = np.isfinite(levels)
+    mean = float(levels[known].mean()) if known.any() else 0.0
+    return samples - np.where(known, levels, 0.0)[:, None, None], mean
+
+
+def check_clipping(**values) -> None:
+    """Refuse thresholds that are not above zero, and negative numbers of iterations.
+
+    Names that end in ``iterations`` are counts; None is no threshold.
+    """
+    for name, value in values.items():
+        if name.endswith("iterations"):
+            if isinstance(value, bool) or int(value) != value or value < 0:
+                raise UsageError(f"{name} should be a whole number from 0 (got {value!r})")
+        elif value is not None and not (math.isfinite(value) and value > 0):
+            raise UsageError(f"{name} should be a number above 0 (got {value!r})")
 
 
 def block_medians(frame: np.ndarray, grid: Grid, bad: np.ndarray | None = None) -> np.ndarray:
@@ -121,7 +150,7 @@ def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:
     ]
     if not any(np.isfinite(p.sigma) for p in pairs):
         raise UsageError("no two consecutive frames share a good pixel: no noise to measure")
-    return build_noise_model(pairs, background, grid, gain_known=False)
+    return build_noise_model(pairs, background, grid, gain_known=False, fallback=0.0)
 
 
 SigmaOf = Callable[[np.ndarray, np.ndarray, slice], np.ndarray]

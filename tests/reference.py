@@ -31,8 +31,12 @@ def clip_pixels(pixels, lower=3.0, upper=3.0, iterations=3, kind="mad") -> list[
     return kept
 
 
-def clip_stack(samples, kind: str, k: float, iterations: int, sigma=math.nan) -> tuple:
-    """Which samples of one pixel are averaged, and whether clipping had to be given up."""
+def clip_stack(samples, kind: str, k: float, iterations: int, sigma=math.nan, readmit=False):
+    """Which samples of one pixel are averaged, and whether clipping had to be given up.
+
+    With `readmit` the last bounds are applied to all valid samples, as astropy does: a sample
+    that an earlier round took comes back if they hold it.
+    """
     valid = [i for i, x in enumerate(samples) if math.isfinite(x)]
     kept = list(valid)
     if len(valid) < 3:
@@ -42,11 +46,14 @@ def clip_stack(samples, kind: str, k: float, iterations: int, sigma=math.nan) ->
         centre = median(values)
         deviation = sigma if kind == "noise-model" else spread_of(values, kind)
         new = [i for i in kept if abs(float(samples[i]) - centre) <= k * deviation]
+        bounds = centre - k * deviation, centre + k * deviation
         if len(new) < 2:
             return set(valid), True
         if new == kept:
             break
         kept = new
+    if readmit and iterations:
+        kept = [i for i in valid if bounds[0] <= float(samples[i]) <= bounds[1]]
     return set(kept), False
 
 

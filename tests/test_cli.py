@@ -90,8 +90,9 @@ def test_package_is_light_but_offers_its_names():
         "import sys, soxsdark; print('numpy' in sys.modules);"
         "from soxsdark import mdark, clip_and_stack, create_noise_map;"
         "print(all(map(callable, (mdark, clip_and_stack, create_noise_map))))"
+        "; from soxsdark import simulate, read_truth; print(callable(simulate))"
     )
-    assert python("-c", script).stdout.split() == ["False", "True"]
+    assert python("-c", script).stdout.split() == ["False", "True", "True"]
 
 
 def test_mdark_imports_no_more_than_it_needs(night, tmp_path):
@@ -159,7 +160,7 @@ def test_verbose_prints_remarks_and_times(command, night, tmp_path):
     assert code == 0
     assert "remark: not trimmed: shape 96x128" in out
     assert re.search(r"^combine: \d+\.\d\d s$", out, re.MULTILINE)
-    assert "remark" not in plain
+    assert "remark:" not in plain
     assert "combine:" not in plain
 
 
@@ -210,17 +211,15 @@ def test_set_and_settings_file(command, night, tmp_path):
     assert command(*arguments, "-o", tmp_path, "-q")[0] == 0
     log = (tmp_path / "darks.log").read_text()
     assert "setting hot-pixel-sigma = 9.0 (--set)" in log
-    assert "setting background-box = 0 (s.yaml:2)" in log or re.search(
-        r"setting background-box = 0 \(\S*s\.yaml:3\)", log
-    )
+    assert re.search(r"setting background-box = 0 \(\S*s\.yaml:3\)", log)
 
 
 @pytest.mark.parametrize(
     ("value", "said"),
     [
         ("hot-pixel-sigam=5", "hot-pixel-sigma"),
-        ("hot-pixel-sigma=-1", "above 0"),
-        ("hot-pixel-sigma=high", "'high'"),
+        ("hot-pixel-sigma=-1", "found -1, expected a number greater than 0"),
+        ("hot-pixel-sigma=high", '"high"'),
         ("stacked-clipping-iterations=2.5", "2.5"),
         ("hot-pixel-sigma", "KEY=VALUE"),
     ],
@@ -237,7 +236,7 @@ def test_wrong_settings_file(command, night, tmp_path):
     (tmp_path / "s.yaml").write_text("soxs-mdark:\n  hot-pixel-sigma: 5\n  colour: red\n")
     code, _, err = command("mdark", night.sof, "-s", tmp_path / "s.yaml", "-o", tmp_path / "o")
     assert code == 3
-    assert "s.yaml:3: colour" in err
+    assert "s.yaml:3: unknown key 'colour'" in err
 
 
 def test_missing_settings_file(command, night, tmp_path):
@@ -288,7 +287,8 @@ def test_written_settings_can_be_used(command, night, tmp_path):
 def test_wrong_usage(command, arguments):
     code, out, err = command(*arguments)
     assert (code, out) == (2, "")
-    assert "Usage: soxsdark" in err
+    assert "Error: " in err
+    assert not err.startswith("Traceback")
 
 
 def test_no_arguments_show_help(command):
@@ -325,7 +325,7 @@ def test_partial_quality(command, tmp_path):
     files = simulate(tmp_path / "n", scene)
     code, out, err = command("mdark", files.sof, "-o", tmp_path / "a")
     assert (code, err) == (11, "")
-    assert re.search(r"^warning: GAIN SLOPE is 2\.\d+ .*gain of 4\.6", out, re.MULTILINE)
+    assert re.search(r"^warning: GAIN SLOPE is [12]\.\d+ .*gain of 4\.6", out, re.MULTILINE)
     assert re.search(r"^QA FLAG +PARTIAL", out, re.MULTILINE)
     code, out, err = command("mdark", files.sof, "-o", tmp_path / "b", "-q")
     assert (code, out) == (11, "")
@@ -379,7 +379,8 @@ def test_signals(long_set, tmp_path, sent, code, said):
     process.send_signal(sent)
     out, err = process.communicate(timeout=30)
     assert process.returncode == code
-    assert (out, err) == ("", f"soxsdark: {said}\n")
+    # after ^C click ends the line of the terminal first
+    assert (out, err.lstrip()) == ("", f"soxsdark: {said}\n")
     assert names(tmp_path) == FAILED
     assert f'"exit-code": {code}' in (tmp_path / "darks_FAILED.json").read_text()
 

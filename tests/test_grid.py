@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reference import spread_grid
 
 from soxsdark.grid import Grid, filled, smoothed
+from tests.reference import spread_grid
 
 STEADY = settings(derandomize=True, deadline=None, max_examples=60, database=None)
 SIDE = st.integers(1, 150)
@@ -58,7 +58,9 @@ def test_spread_equals_the_slow_reference(rows, columns, box, seed):
     coarse = rng.normal(size=grid.shape)
     image = grid.spread(coarse, 0, rows)
     assert image.shape == (rows, columns)
-    for row, column in zip(rng.integers(rows, size=20), rng.integers(columns, size=20), strict=True):
+    for row, column in zip(
+        rng.integers(rows, size=20), rng.integers(columns, size=20), strict=True
+    ):
         assert image[row, column] == pytest.approx(spread_grid(grid, coarse, row, column), abs=1e-9)
 
 

@@ -7,9 +7,9 @@ import pytest
 from astropy.stats import sigma_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reference import clip_pixels, spread_of
 
 from soxsdark.level import clip_frame, clip_frames, distinct
+from tests.reference import clip_pixels, spread_of
 
 STEADY = settings(derandomize=True, deadline=None, max_examples=80, database=None)
 KINDS = {"mad": "mad_std", "std": "std"}

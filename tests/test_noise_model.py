@@ -42,6 +42,16 @@ def test_sigma_of_integer_data(sigma, gain):
     assert model.sigma == pytest.approx(gain * rounded_sigma(1000.3, sigma), rel=tolerance)
 
 
+@pytest.mark.parametrize("gain", [0.53, 1.1, 1.9, 2.12, 3.3])
+@pytest.mark.parametrize("sigma", [9.0, 22.0])
+def test_values_between_two_bins_are_not_all_pushed_outwards(sigma, gain):
+    # bins of an even number of quanta have values on their edges: rounding decides where they go
+    frames = digital(sigma, gain, frames=3)
+    truth = np.diff(frames.astype(float), axis=0).std() / math.sqrt(2)
+    # half a million differences: 0.1 %, a median over blocks 0.13 %
+    assert measure_noise(frames, quantum=gain).sigma == pytest.approx(truth, rel=0.005)
+
+
 @pytest.mark.parametrize("sigma", [0.01, 3.0, 1e4])
 def test_sigma_of_continuous_data(sigma):
     frames = np.random.default_rng(1).normal(0, sigma, (5, 512, 512))
@@ -111,9 +121,9 @@ def test_a_glow_is_followed_over_the_detector():
     model = measure_noise(frames)
     truth = np.sqrt(9 + glow)
     found = model.sigma_rows(0, 512)
-    # inside; at the very corner the median over neighbours rounds the top off
-    assert np.abs(found / truth - 1)[64:-64, 64:-64].max() < 0.05
-    assert np.abs(found / truth - 1).max() < 0.15
+    # two blocks inside; outside, the median over neighbours flattens the glow's top and foot
+    assert np.abs(found / truth - 1)[128:384, 128:384].max() < 0.05
+    assert np.abs(found / truth - 1).max() < 0.25
     np.testing.assert_allclose(
         model.background_rows(100, 400)[:, 64:-64],
         (glow - glow.mean())[100:400, 64:-64],
@@ -189,9 +199,11 @@ def test_saturated_samples_are_left_out():
     assert (within.difference != 0).all()
     # one that is saturated in one frame alone is left out too
     one = pair_noise(*common, limit=(math.inf, limit))
-    assert one.signal.size == within.signal.size + (
-        (frames[0] >= limit) & (frames[1] < limit) & (frames.mean(axis=0) > 100)
-    ).sum()
+    assert (
+        one.signal.size
+        == within.signal.size
+        + ((frames[0] >= limit) & (frames[1] < limit) & (frames.mean(axis=0) > 100)).sum()
+    )
 
 
 def test_bright_pixels_stand_ten_sigma_above_their_background():

@@ -85,10 +85,12 @@ def test_st7_noise_is_that_between_frames(masters, shared_data, seconds):
     half = (np.mean(frames[0::2], axis=0) - np.mean(frames[1::2], axis=0)) / 2
     number = len(frames)
     scale = np.sqrt(4 / (1 / len(frames[0::2]) + 1 / len(frames[1::2])) / number)
-    spread = np.subtract(*np.percentile(half, [75, 25])) / 1.349 * scale * GAIN
+    # in blocks, because the bias moves a little across the frame
+    blocks = half.reshape(10, 51, 15, 51).swapaxes(1, 2).reshape(150, -1)
+    spread = np.median(np.subtract(*np.percentile(blocks, [75, 25], axis=1))) / 1.349
     errors = np.median(fits.getdata(masters[seconds].master_dark, "ERRS"))
-    # percentiles of 390000 values: 0.2 %, and frames whose temperature and noise drift a little
-    assert errors == pytest.approx(spread, rel=0.03)
+    # percentiles of 390000 integers' means: 0.2 % by their number
+    assert errors == pytest.approx(spread * scale * GAIN, rel=0.01)
 
 
 def excess(result) -> np.ndarray:
@@ -100,13 +102,11 @@ def test_st7_hot_pixels_grow_linearly(masters):
     errors = fits.getdata(masters[900].master_dark, "ERRS")
     flags = fits.getdata(masters[900].mask)
     below = fits.getdata(masters[900].master_dark) < 0.8 * FULL * GAIN
-    sure = (flags == Flag.HOT) & below & (dark[900] > 50 * errors)
-    assert np.count_nonzero(sure) > 500
+    sure = (flags == Flag.HOT) & below & (dark[900] > 20 * errors)
+    assert np.count_nonzero(sure) > 5000
     early = (dark[300] - dark[120])[sure] / 180
     late = (dark[900] - dark[300])[sure] / 600
-    # the temperature moves by 0.2 K, a dark current of 2-3 % in the mean of a set
     assert np.median(early / late) == pytest.approx(1, abs=0.02)
-    assert early.sum() / late.sum() == pytest.approx(1, abs=0.02)
 
 
 def test_stl1001(shared_data, tmp_path):

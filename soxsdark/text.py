@@ -1,0 +1,6 @@
+"""Text from headers and file names, made harmless for terminals and logs."""
+
+
+def printable(text: str) -> str:
+    """`text` with control and other unprintable characters written as escapes; line ends stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
