@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 from soxsdark.version import __version__
 
 if TYPE_CHECKING:
-    from soxsdark.clip_and_stack import clip_and_stack
     from soxsdark.noise_map import create_noise_map
     from soxsdark.recipe import mdark
-    from soxsdark.simulate import Scene, read_truth, simulate
+    from soxsdark.simulator import Scene, read_truth, simulate
+    from soxsdark.stacking import clip_and_stack
 
 _HOMES = {
-    "clip_and_stack": "soxsdark.clip_and_stack",
+    "clip_and_stack": "soxsdark.stacking",
     "create_noise_map": "soxsdark.noise_map",
     "mdark": "soxsdark.recipe",
-    "Scene": "soxsdark.simulate",
-    "simulate": "soxsdark.simulate",
-    "read_truth": "soxsdark.simulate",
+    "Scene": "soxsdark.simulator",
+    "simulate": "soxsdark.simulator",
+    "read_truth": "soxsdark.simulator",
 }
 
 __all__ = [
@@ -40,7 +40,6 @@ def __getattr__(name: str):
     if home is None:
         raise AttributeError(f"module 'soxsdark' has no attribute {name!r}")
     value = getattr(import_module(home), name)
-    # importing soxsdark.simulate or soxsdark.clip_and_stack binds the module to the same name
     globals()[name] = value
     return value
 

@@ -98,7 +98,7 @@ def _scene_options(command):
     from dataclasses import fields
     from typing import get_args, get_type_hints
 
-    from soxsdark.simulate import Scene
+    from soxsdark.simulator import Scene
 
     hints = get_type_hints(Scene)
     for option in reversed(fields(Scene)):
@@ -123,8 +123,8 @@ def _scene_options(command):
 @_scene_options
 def simulate(directory, overwrite, **options) -> int:
     """Write a set of raw darks as the instrument would, a SOF, and the truth about them."""
-    from soxsdark.simulate import Scene
-    from soxsdark.simulate import simulate as write
+    from soxsdark.simulator import Scene
+    from soxsdark.simulator import simulate as write
 
     made = write(directory, Scene(**options), overwrite=overwrite)
     for path in (made.sof, made.bad_pixel_map, made.truth):

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soxsdark.clip_and_stack import (
+from soxsdark.level import MAD_TO_SIGMA
+from soxsdark.noise_map import noise_block, threshold_noise
+from soxsdark.stacking import (
     ClippedBlock,
     lower_quartile,
     rejected_samples,
@@ -17,8 +19,6 @@ from soxsdark.clip_and_stack import (
     sort_stack,
     stack_block,
 )
-from soxsdark.level import MAD_TO_SIGMA
-from soxsdark.noise_map import noise_block, threshold_noise
 from soxsdark.survey import RawDark, Survey
 
 BLOCK_SAMPLES = 6_000_000

@@ -11,8 +11,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from soxsdark.clip_and_stack import BLOCK_SAMPLES, run_median, sort_stack
 from soxsdark.errors import UsageError
+from soxsdark.stacking import BLOCK_SAMPLES, run_median, sort_stack
 
 EVENT = 5.0
 """A sample this many sigma above the median may be a cosmic ray."""

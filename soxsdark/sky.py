@@ -11,7 +11,7 @@ import numpy as np
 from astropy.io import fits
 
 from soxsdark.errors import InputError
-from soxsdark.simulate import ARMS, PixelClass, Scene
+from soxsdark.simulator import ARMS, PixelClass, Scene
 
 HOT_INDEX = 2.0
 """Hot-pixel rates r are drawn from p(r) ∝ r^-HOT_INDEX."""
@@ -374,7 +374,7 @@ def truth_hdus(truth: Truth) -> list[fits.hdu.base.ExtensionHDU | fits.PrimaryHD
 
 
 def load_truth(path: Path) -> Truth:
-    """Read a truth file; see `soxsdark.simulate.read_truth`."""
+    """Read a truth file; see `soxsdark.simulator.read_truth`."""
     try:
         with fits.open(path) as hdus:
             header = hdus[0].header

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soxsdark.clip_and_stack import lower_quartile, run_median
 from soxsdark.errors import UsageError
 from soxsdark.grid import Grid
 from soxsdark.level import clip_frames
 from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model, pair_noise
+from soxsdark.stacking import lower_quartile, run_median
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from soxsdark.simulate import Scene, SimulatedSet, simulate
+from soxsdark.simulator import Scene, SimulatedSet, simulate
 
 SMALL = {"shape": (96, 128), "seed": 7, "hot_fraction": 0.01}
 

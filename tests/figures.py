@@ -7,7 +7,7 @@ import numpy as np
 
 from soxsdark.flags import Flag
 from soxsdark.recipe import mdark
-from soxsdark.simulate import Scene, read_truth, simulate
+from soxsdark.simulator import Scene, read_truth, simulate
 
 HOT, NOISY = 1, 2
 KIND = 7

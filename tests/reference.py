@@ -20,15 +20,20 @@ def spread_of(values: list[float], kind: str) -> float:
 
 def clip_pixels(pixels, lower=3.0, upper=3.0, iterations=3, kind="mad") -> list[float]:
     """Survivors of the clipping of one frame; the deviation is the standard one if the MAD is 0."""
-    kept = [float(p) for p in pixels if math.isfinite(p)]
+    every = kept = [float(p) for p in pixels if math.isfinite(p)]
+    bounds = -math.inf, math.inf
     for _ in range(iterations):
         centre = median(kept)
         deviation = spread_of(kept, kind) or spread_of(kept, "std")
-        new = [v for v in kept if centre - lower * deviation <= v <= centre + upper * deviation]
-        if not new or len(new) == len(kept):
+        limits = centre - lower * deviation, centre + upper * deviation
+        new = [v for v in kept if limits[0] <= v <= limits[1]]
+        if not new:
+            break
+        bounds = limits
+        if len(new) == len(kept):
             break
         kept = new
-    return kept
+    return [v for v in every if bounds[0] <= v <= bounds[1]]
 
 
 def clip_stack(samples, kind: str, k: float, iterations: int, sigma=math.nan, readmit=False):

@@ -15,7 +15,7 @@ from astropy.io import fits
 from soxsdark import screen
 from soxsdark.cli import main
 from soxsdark.settings import default_settings_text
-from soxsdark.simulate import Scene, simulate
+from soxsdark.simulator import Scene, simulate
 from soxsdark.version import __version__
 
 SOURCE = Path(__file__).resolve().parent.parent
@@ -329,7 +329,7 @@ def test_partial_quality(command, tmp_path):
     assert re.search(r"^QA FLAG +PARTIAL", out, re.MULTILINE)
     code, out, err = command("mdark", files.sof, "-o", tmp_path / "b", "-q")
     assert (code, out) == (11, "")
-    assert re.fullmatch(r"\S*darks_MDARK\.fits: GAIN SLOPE is .*\n", err)
+    assert re.fullmatch(r"soxsdark: \S*darks_MDARK\.fits: GAIN SLOPE is .*\n", err)
     assert fits.getheader(tmp_path / "b" / "darks_MDARK.fits")["ESO QC GAIN SLOPE"] > 1.5
 
 

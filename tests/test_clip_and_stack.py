@@ -7,7 +7,8 @@ from astropy.stats import sigma_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soxsdark.clip_and_stack import (
+from soxsdark.errors import UsageError
+from soxsdark.stacking import (
     clip_and_stack,
     lower_quartile,
     rejected_samples,
@@ -15,7 +16,6 @@ from soxsdark.clip_and_stack import (
     sort_stack,
     stack_block,
 )
-from soxsdark.errors import UsageError
 from tests.reference import clip_stack
 
 STEADY = settings(derandomize=True, deadline=None, max_examples=60, database=None)

@@ -1,13 +1,11 @@
 """The grid of blocks: every pixel once, planes kept, no seam between blocks of rows."""
 
-import warnings
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soxsdark.grid import Grid, filled, smoothed
+from soxsdark.grid import Grid, filled
 from tests.reference import spread_grid
 
 STEADY = settings(derandomize=True, deadline=None, max_examples=60, database=None)
@@ -77,19 +75,3 @@ def test_filled_takes_the_median_of_the_known_blocks():
     coarse = np.array([[1.0, np.nan], [3.0, 8.0]])
     np.testing.assert_array_equal(filled(coarse, 0.0), [[1, 3], [3, 8]])
     np.testing.assert_array_equal(filled(np.full((1, 2), np.nan), 7.0), [[7, 7]])
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (6, 7)])
-def test_smoothed_is_the_median_of_the_neighbourhood(shape, share):
-    rng = np.random.default_rng(2)
-    coarse = rng.normal(size=shape)
-    coarse[rng.random(shape) < share] = np.nan
-    expected = np.empty(shape)
-    for i in range(shape[0]):
-        for j in range(shape[1]):
-            near = coarse[max(0, i - 1) : i + 2, max(0, j - 1) : j + 2]
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)
-                expected[i, j] = np.nanmedian(near)
-    np.testing.assert_allclose(smoothed(coarse), expected, rtol=1e-14)

