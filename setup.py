@@ -1,12 +1,24 @@
 """Packaging of soxsdark."""
 
+import os
 from pathlib import Path
 from runpy import run_path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = run_path(str(HERE / "soxsdark" / "version.py"))["__version__"]
+
+# One binary for all Python versions from 3.11 on. Optional: without a compiler the NumPy path serves.
+KERNEL = Extension(
+    "soxsdark._kernel",
+    sources=["soxsdark/kernel.c", "soxsdark/_kernelmodule.c"],
+    depends=["soxsdark/kernel.h"],
+    # fused operations would round differently from the NumPy reference
+    extra_compile_args=[] if os.name == "nt" else ["-O3", "-ffp-contract=off"],
+    py_limited_api=True,
+    optional=True,
+)
 
 setup(
     name="soxsdark",
@@ -18,6 +30,8 @@ setup(
     license="GPL-3.0-or-later",
     license_files=["LICENSE"],
     python_requires=">=3.11",
+    ext_modules=[KERNEL],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
     packages=find_packages(include=["soxsdark", "soxsdark.*"]),
     package_data={"soxsdark.instruments": ["*.yaml"]},
     install_requires=[

@@ -5,20 +5,14 @@ few candidates keep the results of both clippings, and the choice is made after 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from soxsdark.block import BlockOptions, BlockResult, process_block, processors
 from soxsdark.level import MAD_TO_SIGMA
-from soxsdark.noise_map import noise_block, threshold_noise
-from soxsdark.stacking import (
-    ClippedBlock,
-    lower_quartile,
-    rejected_samples,
-    run_median,
-    sort_stack,
-    stack_block,
-)
+from soxsdark.noise_map import threshold_noise
+from soxsdark.stacking import rejected_samples, run_median, sort_stack, stack_block
 from soxsdark.survey import RawDark, Survey
 
 BLOCK_SAMPLES = 6_000_000
@@ -102,88 +96,81 @@ def _read_block(darks, survey: Survey, settings, rows: slice, images: _Images) -
     return np.stack(samples), np.stack(saturated).reshape(len(samples), -1)
 
 
-def _mean_error(block: ClippedBlock, sigma: np.ndarray) -> np.ndarray:
+def _mean_error(sigma: np.ndarray, used: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return sigma / np.sqrt(block.used)
+        return sigma / np.sqrt(used)
 
 
-def _other_clipping(
-    samples, ordered, count, sigma, scatter, block, saturated, index, k
-) -> _Candidates:
+def _other_clipping(samples, block: BlockResult, saturated, index, k) -> _Candidates:
     """Clip once at k max(min(1.4826 MAD, scatter), sigma): a noisy pixel keeps its samples.
 
     The scatter is the noise map's, without what may be cosmic rays. MAD alone is wild for few
     samples and would let one hit in fifty pass; the scatter alone is blown up by a second hit.
     """
-    own, number, noise = ordered[:, index], count[index], sigma[index]
+    raw, sigma = samples[:, index], block.sigma[index]
+    ordered, number = sort_stack(raw)
     zero = np.zeros_like(number)
-    distance = np.sort(np.abs(own - run_median(own, zero, number)), axis=0)
+    distance = np.sort(np.abs(ordered - run_median(ordered, zero, number)), axis=0)
     mad = MAD_TO_SIGMA * run_median(distance, zero, number)
-    wide = np.fmax(np.fmin(mad, scatter[index]), noise)
-    other = stack_block(own, number, sigma=wide, k=k, iterations=1)
-    first = ClippedBlock(*(getattr(block, f)[index] for f in block.__dataclass_fields__))
-    raw = samples[:, index]
-    out = rejected_samples(raw, other)
+    wide = np.fmax(np.fmin(mad, block.scatter[index]), sigma)
+    other = stack_block(ordered, number, sigma=wide, k=k, iterations=1)
+    out = rejected_samples(raw, other.lowest, other.highest)
+    first_out = rejected_samples(raw, block.lowest[index], block.highest[index])
     kept = np.isfinite(raw) & ~out
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.sqrt(np.maximum(noise**2, other.variance) / other.used)
     return _Candidates(
         index=index,
         mean=other.mean,
-        error=error,
+        error=_mean_error(np.sqrt(np.maximum(sigma**2, other.variance)), other.used),
         used=other.used,
         saturated=(saturated[:, index] & kept).any(axis=0),
-        difference=out.astype(np.int8) - rejected_samples(raw, first),
+        difference=out.astype(np.int8) - first_out,
     )
 
 
 def _do_block(darks, survey: Survey, settings, rows: slice, images: _Images) -> None:
     samples, saturated = _read_block(darks, survey, settings, rows, images)
-    ordered, count = sort_stack(samples)
     model, shape = survey.noise, (rows.stop - rows.start, darks[0].shape[1])
-    median = run_median(ordered, np.zeros_like(count), np.maximum(count, 1))
-    ordinary = (
+    block = process_block(
+        samples,
         model.sigma_rows(rows.start, rows.stop).ravel(),
         model.background_rows(rows.start, rows.stop).ravel(),
-        median,
-        np.maximum(count, 1),
+        _options(settings, model.variance_slope),
+        processors(),
     )
-    sigma = model.sample_sigma(*ordinary)
-    k = settings.stacked_clipping_sigma
-    block = stack_block(
-        ordered,
-        count,
+    rejected = block.count - block.used
+    some = np.flatnonzero(rejected)
+    out = rejected_samples(samples[:, some], block.lowest[some], block.highest[some])
+    images.frame_rejected += out.sum(axis=1)
+    saturated_left = saturated.any(axis=0)
+    saturated_left[some] = (saturated[:, some] & ~out).any(axis=0)
+    for name, values in (
+        ("mean", block.mean),
+        ("errors", _mean_error(block.sigma, block.used)),
+        ("noise", block.scatter),
+        ("relative", block.relative),
+        ("exceedance", block.exceedance),
+        ("quietness", block.quiet),
+        ("used", block.used),
+        ("rejected", rejected),
+        ("unclipped", block.unclipped),
+        ("saturated", saturated_left),
+    ):
+        getattr(images, name)[rows] = values.reshape(shape)
+    maybe = np.flatnonzero(((block.exceedance > CANDIDATE) | block.unclipped) & (block.count > 0))
+    if maybe.size and settings.stacked_clipping_iterations:
+        found = _other_clipping(samples, block, saturated, maybe, settings.stacked_clipping_sigma)
+        images.candidates.append(replace(found, index=found.index + rows.start * shape[1]))
+
+
+def _options(settings, slope: float) -> BlockOptions:
+    return BlockOptions(
         deviation=settings.stacked_clipping_deviation,
-        sigma=sigma,
-        k=k,
+        k=settings.stacked_clipping_sigma,
         iterations=settings.stacked_clipping_iterations,
-    )
-    noise = noise_block(
-        ordered,
-        count,
-        model.sample_sigma(*ordinary, floor=lower_quartile(ordered, count)),
         upper=settings.noise_clipping_upper_sigma,
         lower=settings.noise_clipping_lower_sigma,
+        slope=slope,
     )
-    out = rejected_samples(samples, block)
-    images.frame_rejected += out.sum(axis=1)
-    images.mean[rows] = block.mean.reshape(shape)
-    images.errors[rows] = _mean_error(block, sigma).reshape(shape)
-    images.noise[rows] = noise.scatter.reshape(shape)
-    images.relative[rows] = noise.relative.reshape(shape)
-    images.exceedance[rows] = noise.exceedance.reshape(shape)
-    images.quietness[rows] = noise.quiet.reshape(shape)
-    images.used[rows] = block.used.reshape(shape)
-    images.rejected[rows] = (count - block.used).reshape(shape)
-    images.unclipped[rows] = block.unclipped.reshape(shape)
-    images.saturated[rows] = (saturated & ~out).any(axis=0).reshape(shape)
-    maybe = np.flatnonzero(((noise.exceedance > CANDIDATE) | block.unclipped) & (count > 0))
-    if maybe.size and settings.stacked_clipping_iterations:
-        found = _other_clipping(
-            samples, ordered, count, sigma, noise.scatter, block, saturated, maybe, k
-        )
-        offset = rows.start * shape[1]
-        images.candidates.append(_Candidates(found.index + offset, *list(vars(found).values())[1:]))
 
 
 def _choose_clipping(images: _Images, noisy: np.ndarray, own_deviation: bool) -> None:

@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 
 from soxsdark.errors import UsageError
-from soxsdark.stacking import BLOCK_SAMPLES, run_median, sort_stack
+from soxsdark.stacking import BLOCK_SAMPLES, column_sum, run_median, sort_stack
 
 EVENT = 5.0
 """A sample this many sigma above the median may be a cosmic ray."""
@@ -87,14 +87,21 @@ def thresholds(count: int, upper: float) -> np.ndarray:
     return chdtri(count - 1.0 - events, probability)
 
 
+def lower_threshold(count: int, lower: float) -> float:
+    """Sum of squares that a pixel of `count` samples falls below at `lower` sigma."""
+    from scipy.special import chdtri
+
+    return float(chdtri(count - 1.0, 1 - tail_probability(lower)))
+
+
 def _sums_of_squares(ordered: np.ndarray, count: int, events: int) -> np.ndarray:
     """Sum of squares about the mean of the count - j lowest samples, for j = 0 to events."""
     origin = ordered[(count - 1) // 2].astype(np.float64)
     values = ordered[:count] - origin
     result = np.empty((events + 1, ordered.shape[1]))
     # from few samples to many: taking a huge one off again would leave nothing of the others
-    total = values[: count - events].sum(axis=0)
-    squares = (values[: count - events] ** 2).sum(axis=0)
+    total = column_sum(values[: count - events])
+    squares = column_sum(values[: count - events] ** 2)
     for number in range(count - events, count + 1):
         result[count - number] = np.maximum(squares - total**2 / number, 0)
         if number < count:
@@ -120,9 +127,7 @@ def _block_of(ordered, count: int, sigma, upper, lower) -> tuple[np.ndarray, ...
     chosen = np.take_along_axis(sums, found[None], axis=0)[0] / (count - 1 - found)
     quiet = np.full(sigma.shape, np.inf)
     if lower is not None:
-        from scipy.special import chdtri
-
-        quiet = sums[0] / chdtri(count - 1.0, 1 - tail_probability(lower))
+        quiet = sums[0] / lower_threshold(count, lower)
     return np.sqrt(chosen), exceedance, quiet
 
 

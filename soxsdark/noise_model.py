@@ -70,29 +70,40 @@ class NoiseModel:
         """Background above the mean level for pixel rows first to last (half-open)."""
         return self.grid.spread(self.background, first, last)
 
+    @property
+    def variance_slope(self) -> float:
+        """Variance added for each electron of signal: `slope` over NDIT."""
+        return self.slope / self.ndit
+
     def sample_sigma(self, sigma, background, median, count, floor=None) -> np.ndarray:
-        """Noise of one sample given the median of the stack.
+        """Noise of one sample; see `shot_noise`."""
+        return shot_noise(sigma, background, median, count, self.variance_slope, floor)
 
-        sigma^2 = sigma_0^2 + slope * S / NDIT with S = median - background, where S exceeds
-        5 sigma_0 / sqrt(count); sigma_0^2 elsewhere.
 
-        Parameters
-        ----------
-        sigma, background : ndarray, (P,)
-            Of `sigma_rows` and `background_rows`.
-        median, count : ndarray, (P,)
-            Median and number of the valid samples.
-        floor : ndarray, (P,), optional
-            A lower quantile of the samples that takes the median's place in S once S is
-            significant, so that the chance signal of a noisy pixel does not excuse its scatter.
-        """
-        signal = median - background
-        with np.errstate(divide="ignore", invalid="ignore"):
-            significant = signal > SIGNIFICANT * sigma / np.sqrt(count)
-        if floor is not None:
-            signal = np.maximum(floor - background, 0.0)
-        extra = np.where(significant, signal, 0.0) * (self.slope / self.ndit)
-        return np.sqrt(sigma**2 + extra)
+def shot_noise(sigma, background, median, count, slope: float, floor=None) -> np.ndarray:
+    """Noise of one sample given the median of the stack.
+
+    sigma^2 = sigma_0^2 + slope * S with S = median - background, where S exceeds
+    5 sigma_0 / sqrt(count); sigma_0^2 elsewhere.
+
+    Parameters
+    ----------
+    sigma, background : ndarray, (P,)
+        Noise of an ordinary sample, and the background.
+    median, count : ndarray, (P,)
+        Median and number of the valid samples.
+    slope : float
+        Variance for each unit of signal.
+    floor : ndarray, (P,), optional
+        A lower quantile of the samples that takes the median's place in S once S is
+        significant, so that the chance signal of a noisy pixel does not excuse its scatter.
+    """
+    signal = median - background
+    with np.errstate(divide="ignore", invalid="ignore"):
+        significant = signal > SIGNIFICANT * sigma / np.sqrt(count)
+    if floor is not None:
+        signal = np.maximum(floor - background, 0.0)
+    return np.sqrt(sigma**2 + np.where(significant, signal, 0.0) * slope)
 
 
 def _truncated_variance(k: np.ndarray) -> np.ndarray:

@@ -70,6 +70,14 @@ def _at(ordered: np.ndarray, index: np.ndarray) -> np.ndarray:
     return np.take_along_axis(ordered, index[None], axis=0)[0].astype(np.float64)
 
 
+def column_sum(rows: np.ndarray) -> np.ndarray:
+    """Sum along the stack in the order of the samples, whatever the memory layout."""
+    total = np.zeros(rows.shape[1])
+    for row in rows:
+        total += row
+    return total
+
+
 def run_median(ordered: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Median of the run first to last (half-open, not empty) of each column."""
     return _at(ordered, (first + last - 1) // 2) / 2 + _at(ordered, (first + last) // 2) / 2
@@ -90,8 +98,8 @@ def _deviation(ordered, first, last, centre, kind) -> np.ndarray:
     number = last - first
     if kind == "std":
         values = np.where(inside, ordered, 0).astype(np.float64)
-        mean = values.sum(axis=0) / number
-        return np.sqrt((np.where(inside, ordered - mean, 0) ** 2).sum(axis=0) / number)
+        mean = column_sum(values) / number
+        return np.sqrt(column_sum(np.where(inside, ordered - mean, 0) ** 2) / number)
     distance = np.sort(np.where(inside, np.abs(ordered - centre), np.inf), axis=0)
     return MAD_TO_SIGMA * run_median(distance, np.zeros_like(number), number)
 
@@ -190,8 +198,8 @@ def stack_block(
     # around a sample of the run, so that nothing is lost on a large pedestal
     origin = np.where(used > 0, _at(ordered, first.clip(0, len(ordered) - 1)), 0.0)
     shifted = np.where(inside, ordered - origin, 0.0)
-    offset = shifted.sum(axis=0) / number
-    squares = (np.where(inside, shifted - offset, 0.0) ** 2).sum(axis=0)
+    offset = column_sum(shifted) / number
+    squares = column_sum(np.where(inside, shifted - offset, 0.0) ** 2)
     end = (last - 1).clip(0, len(ordered) - 1)
     return ClippedBlock(
         mean=np.where(used > 0, origin + offset, np.nan),
@@ -203,9 +211,16 @@ def stack_block(
     )
 
 
-def rejected_samples(samples: np.ndarray, block: ClippedBlock) -> np.ndarray:
-    """Which (N, P) unsorted `samples` were left out, True = rejected; bad ones are not."""
-    return (samples < block.lowest) | (samples > block.highest)
+def rejected_samples(samples: np.ndarray, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """Which (N, P) unsorted `samples` were left out, True = rejected; bad ones are not.
+
+    Parameters
+    ----------
+    samples : ndarray, (N, P)
+    lowest, highest : ndarray, (P,)
+        Smallest and largest survivor.
+    """
+    return (samples < lowest) | (samples > highest)
 
 
 def clip_and_stack(
@@ -286,5 +301,7 @@ def _stack_rows(samples, level, sigma_of, options, return_rejected) -> Stacked:
         mask[rows] = ((block.used == 0) | block.unclipped).reshape(part)
         used[rows] = block.used.reshape(part)
         if rejected is not None:
-            rejected[:, rows] = rejected_samples(flat, block).reshape(len(samples), *part)
+            rejected[:, rows] = rejected_samples(flat, block.lowest, block.highest).reshape(
+                len(samples), *part
+            )
     return Stacked(mean, error, mask, used, rejected)

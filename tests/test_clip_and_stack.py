@@ -39,7 +39,7 @@ def samples_of(number: int, pixels: int, dtype="float64", quantum=0.0, masked=0.
 def stack(samples, **options):
     """(block, rejected) of unsorted samples."""
     block = stack_block(*sort_stack(samples), **options)
-    return block, rejected_samples(samples, block)
+    return block, rejected_samples(samples, block.lowest, block.highest)
 
 
 @pytest.mark.parametrize("kind", ["mad", "std"])
