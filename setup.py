@@ -9,7 +9,7 @@ from setuptools import Extension, find_packages, setup
 HERE = Path(__file__).parent
 VERSION = run_path(str(HERE / "soxsdark" / "version.py"))["__version__"]
 
-# One binary for all Python versions from 3.11 on. Optional: without a compiler the NumPy path serves.
+# One binary for all Python versions from 3.11 on; without a compiler the NumPy path serves.
 KERNEL = Extension(
     "soxsdark._kernel",
     sources=["soxsdark/kernel.c", "soxsdark/_kernelmodule.c"],

@@ -25,6 +25,8 @@ BRIGHT = 10.0
 """The slope is measured on pixels this many sigma-zero above the background."""
 FEWEST = 64
 """Pixels of a block below which its noise is taken from the others."""
+STEADY = 1 / 3
+"""A bright pixel has at least this share of its signal in every frame."""
 ENOUGH = 300
 """Samples in a bin of signal below which the slope is not measured there."""
 MOST_BRIGHT = 100_000
@@ -43,6 +45,8 @@ class PairNoise:
     """Signal above the background of the bright pixels (mean of both frames)."""
     difference: np.ndarray
     """Their difference, the level removed."""
+    pixel: np.ndarray
+    """Their places in the flattened image."""
 
 
 @dataclass(frozen=True)
@@ -220,9 +224,12 @@ def pair_noise(
         sigma, blocks = difference_noise(first, second, grid, labels, quantum, ignored | warm)
         both = (first < limit[0]) & (second < limit[1])
         chosen = np.flatnonzero(both & ~ignored & (signal > BRIGHT * sigma))
+    # one that is dark in either frame was hit by a cosmic ray in the other
+    least = np.minimum(first.ravel()[chosen], second.ravel()[chosen])
+    chosen = chosen[least > signal.ravel()[chosen] * STEADY]
     chosen = chosen[:: max(1, -(-chosen.size // MOST_BRIGHT))]
     difference = first.ravel()[chosen] - second.ravel()[chosen]
-    return PairNoise(sigma, blocks, signal.ravel()[chosen], difference)
+    return PairNoise(sigma, blocks, signal.ravel()[chosen], difference, chosen)
 
 
 def _rough_sigma(first: np.ndarray, second: np.ndarray) -> float:
@@ -250,8 +257,13 @@ def _bin_variance(difference: np.ndarray) -> float:
     return sigma**2 / 2
 
 
-def measure_slope(pairs: list[PairNoise], sigma: float, ndit: int = 1) -> tuple[float, float]:
+def measure_slope(
+    pairs: list[PairNoise], sigma: float, ndit: int = 1, lowest: np.ndarray | None = None
+) -> tuple[float, float]:
     """Slope of variance against signal and its error, from the bright pixels of all pairs.
+
+    `lowest` is the smallest sample of each pixel, above the level: pixels that are dark in any
+    frame (telegraph noise, cosmic rays, noise without signal) are left out.
 
     In bins of signal (a quarter of a power of ten) with at least 300 samples each:
     slope = (variance - sigma_0^2) NDIT / signal; the weighted median over the bins, which no
@@ -259,6 +271,9 @@ def measure_slope(pairs: list[PairNoise], sigma: float, ndit: int = 1) -> tuple[
     """
     signal = np.concatenate([p.signal for p in pairs]) if pairs else np.zeros(0)
     difference = np.concatenate([p.difference for p in pairs]) if pairs else np.zeros(0)
+    if lowest is not None and pairs:
+        steady = lowest.ravel()[np.concatenate([p.pixel for p in pairs])] > signal * STEADY
+        signal, difference = signal[steady], difference[steady]
     if signal.size < ENOUGH:
         return math.nan, math.nan
     bins = np.floor(4 * np.log10(signal)).astype(int)
@@ -292,6 +307,7 @@ def build_noise_model(
     gain_known: bool = True,
     ndit: int = 1,
     fallback: float = 1.0,
+    lowest: np.ndarray | None = None,
 ) -> NoiseModel:
     """Join what all pairs of frames say.
 
@@ -306,6 +322,8 @@ def build_noise_model(
         Integrations averaged in a frame.
     fallback : float
         Slope where the gain is not known and too few pixels are bright to measure it.
+    lowest : ndarray, optional
+        Smallest sample of each pixel; see `measure_slope`.
     """
     every = np.array([p.blocks for p in pairs])
     sigma = float(np.nanmedian(every))
@@ -314,7 +332,7 @@ def build_noise_model(
     some = known.any(axis=0)
     per_block[some] = np.nanmedian(every[:, some], axis=0)
     ratio = filled(per_block, sigma) / sigma if sigma else np.ones(grid.shape)
-    slope, error = measure_slope(pairs, sigma, ndit)
+    slope, error = measure_slope(pairs, sigma, ndit, lowest)
     used = 1.0
     if not gain_known:
         used = slope if math.isfinite(slope) and slope > 0 else fallback

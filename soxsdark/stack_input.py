@@ -150,7 +150,9 @@ def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:
     ]
     if not any(np.isfinite(p.sigma) for p in pairs):
         raise UsageError("no two consecutive frames share a good pixel: no noise to measure")
-    return build_noise_model(pairs, background, grid, gain_known=False, fallback=0.0)
+    return build_noise_model(
+        pairs, background, grid, gain_known=False, fallback=0.0, lowest=samples.min(axis=0)
+    )
 
 
 SigmaOf = Callable[[np.ndarray, np.ndarray, slice], np.ndarray]

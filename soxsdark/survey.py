@@ -147,12 +147,14 @@ class _Pairs:
         self.pairs: list[PairNoise] = []
         self.total = np.zeros(self.grid.shape)
         self.number = 0
+        self.lowest = np.full(shape, np.inf, dtype=np.float32)
         self._previous: tuple[np.ndarray, float] | None = None
 
     def add(self, frame: np.ndarray, saturation: float) -> None:
         """Take the next frame: electrons above its level; saturation in the same scale."""
         self.total += block_medians(frame, self.grid, self.bad)
         self.number += 1
+        np.fmin(self.lowest, frame, out=self.lowest)
         if self._previous is not None:
             previous, limit = self._previous
             self.pairs.append(
@@ -232,6 +234,7 @@ def survey(
         pairs.grid,
         gain_known=about.gain.source != "assumed",
         ndit=about.ndit,
+        lowest=pairs.lowest,
     )
     frames = tuple(
         SurveyedFrame(
