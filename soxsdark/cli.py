@@ -178,6 +178,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SoxsdarkError as error:
         _say(str(error))
         return error.exit_code
+    except OSError as error:
+        # everything but the screen is read and written under the name of its file
+        _say(f"cannot write to the screen ({error.strerror}); products may be complete")
+        return ExitCode.PRODUCT_PROBLEM
     except SystemExit as error:
         if error.code == ExitCode.TERMINATED:
             _say("terminated")

@@ -76,7 +76,8 @@ class _Images:
 
 def _electrons(dark: RawDark, level: float, gain: float, rows: slice) -> tuple:
     raw = dark.science_rows(rows.start, rows.stop)
-    return raw, ((raw - level) * gain).astype(np.float32)
+    with np.errstate(over="ignore"):
+        return raw, ((raw - level) * gain).astype(np.float32)
 
 
 def _read_block(darks, survey: Survey, settings, rows: slice, images: _Images) -> tuple:

@@ -9,12 +9,15 @@ import numpy as np
 from soxsdark.errors import InputError
 from soxsdark.frame import Frame, is_product
 from soxsdark.instruments import Profile, load_profile, recognise
-from soxsdark.product import read_mask
+from soxsdark.product import check_mask_header, read_mask
 from soxsdark.record import sha256_of
 from soxsdark.settings import EffectiveSettings, Settings
 from soxsdark.setups import check_one_setup, describe, setup_remarks
 from soxsdark.sof import Entry, FileSet, read_inputs
 from soxsdark.survey import RawDark
+
+MANY_BAD = 0.2
+"""Share of bad pixels in the input map from which on it is told."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,11 @@ class Inputs:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Each warning once, in the order of the frames."""
-        return tuple(dict.fromkeys(w for d in self.darks for w in d.about.warnings))
+        every = [w for d in self.darks for w in d.about.warnings]
+        if self.bad_pixel_map and self.bad_pixel_map.bad.mean() > MANY_BAD:
+            share = 100 * self.bad_pixel_map.bad.mean()
+            every.append(f"{self.bad_pixel_map.path.name} marks {share:.0f} % of the pixels as bad")
+        return tuple(dict.fromkeys(every))
 
 
 def find_files(inputs) -> FileSet:
@@ -130,6 +137,10 @@ def _raws(files: FileSet) -> tuple[list[Entry], list[str]]:
 
 def _open_map(path: Path, tag: str, dark: RawDark) -> BadPixelMap:
     bad = read_mask(path)
+    check_mask_header(path, dark.about.arm)
+    of, arm = tag.partition("BP_MAP_")[2], dark.about.arm
+    if of and arm and of.upper() != arm.upper():
+        raise InputError(f"{path}: tagged {tag}, the frames are of arm {dark.about.arm}")
     if bad.shape != dark.shape:
         if bad.shape != dark.frame.layout.shape:
             raise InputError(

@@ -24,7 +24,7 @@ WARM = 4.0
 BRIGHT = 10.0
 """The slope is measured on pixels this many sigma-zero above the background."""
 FEWEST = 64
-"""Pixels of a block below which its noise is taken from the others."""
+"""Pixels of a block below which its noise is taken from the others; of a frame, unknown."""
 STEADY = 1 / 3
 """A bright pixel has at least this share of its signal in every frame."""
 ENOUGH = 300
@@ -172,7 +172,7 @@ def difference_noise(
     if bad is not None:
         usable &= ~bad.ravel()
     difference, block = difference[usable], labels.ravel()[usable]
-    if not difference.size:
+    if difference.size < FEWEST:
         return math.nan, np.full(grid.shape, np.nan)
     sample = np.sort(difference[:: max(1, difference.size // 20_011)])
     # a value of the data, not the middle between two, and an odd number of quanta a bin: so no

@@ -133,6 +133,28 @@ def read_mask(path: Path | str) -> np.ndarray:
     return bad
 
 
+def check_mask_header(path: Path | str, arm: str | None) -> None:
+    """Refuse a file that says it is something else than a bad-pixel map of this arm.
+
+    Raises
+    ------
+    InputError
+        A raw frame, another product, or another arm's map.
+    """
+    with warnings.catch_warnings(action="ignore"), open(path, "rb") as stream:
+        header = fits.Header.fromfile(stream)
+    category = str(header.get("ESO PRO CATG", "")).strip()
+    if category and not category.startswith("BP_MAP"):
+        raise InputError(f"{path}: ESO PRO CATG is {category!r}, expected a bad-pixel map (BP_MAP)")
+    for key in ("ESO DPR TYPE", "IMAGETYP"):
+        if not category and str(header.get(key, "")).strip():
+            found = str(header[key]).strip()
+            raise InputError(f"{path}: {key} is {found!r}, a raw frame: expected a bad-pixel map")
+    own = str(header.get("ESO SEQ ARM", "")).strip().upper()
+    if own and arm and own != arm.upper():
+        raise InputError(f"{path}: bad-pixel map of arm {own}, the frames are of {arm}")
+
+
 def _mask_pixels(path: Path | str, hdus: fits.HDUList) -> np.ndarray:
     images = [hdu for hdu in hdus if isinstance(hdu, _IMAGES) and hdu.header.get("NAXIS") == 2]
     if not images:

@@ -348,4 +348,4 @@ def _sync(path: Path) -> None:
 def _exists(*paths: Path) -> ProductError:
     names = ", ".join(map(str, paths))
     some = "exists" if len(paths) == 1 else "exist"
-    return ProductError(f"{names}: {some} already; overwrite with -x, or choose another -o")
+    return ProductError(f"{names}: {some} already; overwrite with -x, or write elsewhere")

@@ -69,10 +69,20 @@ def _rounded(value: float | int | None) -> float | int | None:
     return value if value is None or isinstance(value, int) else float(f"{round(value, 8):.7g}")
 
 
-def _raw_ron(survey: Survey, level: float, pedestal: bool | None) -> float:
+def _raw_ron(survey: Survey, level: float, pedestal: bool | None) -> Metric:
     """Read noise of one frame: sigma-zero without quantisation and, if known, typical dark."""
+    variance = max(survey.noise.sigma**2 - survey.quantum**2 / 12, 0.0)
     dark = max(level, 0.0) / survey.noise.ndit if pedestal is False else 0.0
-    return math.sqrt(max(survey.noise.sigma**2 - survey.quantum**2 / 12 - dark, 0.0))
+    verdict, why = QaFlag.GOOD, ""
+    if dark and dark >= variance:
+        verdict = QaFlag.PARTIAL
+        why = (
+            f"a level of {level:.1f} e- would have more shot noise than the {variance:.1f} e-^2 "
+            "measured: the raws hold a pedestal, which the instrument profile says they do not"
+        )
+        dark = 0.0
+    comment = "Read-out noise of one frame, from differences"
+    return Metric("RAW RON", math.sqrt(variance - dark), "electron", comment, verdict, why)
 
 
 def _slope(survey: Survey, gain_known: bool, name: str) -> Metric:
@@ -83,7 +93,8 @@ def _slope(survey: Survey, gain_known: bool, name: str) -> Metric:
         verdict = QaFlag.PARTIAL
         why = (
             f"GAIN SLOPE is {slope:.3f} +- {error:.3f}, 1 is expected: the gain of {survey.gain:g} "
-            f"e-/ADU ({name}) is wrong, or the temperature changed between the frames"
+            f"e-/ADU ({name}) is wrong, the temperature changed between the frames, or one of "
+            "them has light in it"
         )
     comment = "Measured slope of variance against signal"
     return Metric("GAIN SLOPE", _known(slope), "", comment, verdict, why)
@@ -143,12 +154,7 @@ def judge(
         Metric("NFRAMES", len(darks), "", "Number of frames combined"),
         Metric("MDARK MEDIAN", typical, "electron", "Median of the master dark"),
         Metric("MDARK MEAN", float(np.mean(some, dtype=np.float64)), "electron", "Its mean"),
-        Metric(
-            "RAW RON",
-            _raw_ron(survey, level, about.pedestal),
-            "electron",
-            "Read-out noise of one frame, from differences",
-        ),
+        _raw_ron(survey, level, about.pedestal),
         Metric(
             "MASTER RON PRED",
             survey.noise.sigma / math.sqrt(len(darks)),

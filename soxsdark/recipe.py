@@ -213,6 +213,7 @@ def mdark(
     names = Names.of(files.name)
     run_id = uuid.uuid4().hex
     with Workspace(output) as work:
+        _spare_inputs(Path(output), names, files, settings.path)
         work.check_free(names.products, overwrite)
         with run_log(work.path(names.log), settings.logging, run_id) as logger:
             run = _Run(files, settings, bad_pixel_map, names, run_id, tuple(command), started)
@@ -221,6 +222,21 @@ def mdark(
             except BaseException as error:
                 run.leave_failure(work, logger, error)
                 raise
+
+
+def _spare_inputs(output: Path, names: Names, files: FileSet, *others) -> None:
+    """Refuse a run that would write over its own inputs, whatever was said of overwriting.
+
+    The bad-pixel map alone may be the mask of an earlier run of this set.
+    """
+    known = {e.path.resolve() for e in files.frames}
+    known |= {Path(p).resolve() for p in (files.source, *others) if p is not None}
+    for name in (*names.products, *names.failure):
+        if (output / name).resolve() in known:
+            raise ProductError(
+                f"{output / name}: is an input of this run and would be written over; "
+                "choose another folder with -o"
+            )
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ NUMBER = BeforeValidator(_number)
 WHOLE = BeforeValidator(_whole)
 Number = Annotated[float, NUMBER]
 Positive = Annotated[float, Field(gt=0), NUMBER]
+Gain = Annotated[float, Field(ge=1e-6, le=1e6), NUMBER]
 NotNegative = Annotated[float, Field(ge=0), NUMBER]
 Fraction = Annotated[float, Field(ge=0, le=1), NUMBER]
 Text = Annotated[str, AfterValidator(_printable)]
@@ -102,7 +103,7 @@ class MdarkSettings(BaseModel):
         None,
         "Cut full frames to the science pixels of the detector; false keeps pre- and overscan.",
     )
-    gain: Positive | None = _key(
+    gain: Gain | None = _key(
         None,
         "electron/ADU",
         "Gain, above the header's and the profile's. null: from the header, else the profile.",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DTYPES = ("uint16", "int16", "int32", "float32")
 MJD_ZERO = datetime(1858, 11, 17)
+LARGEST_FRAME = 100_000_000
 
 
 class PixelClass(IntFlag):
@@ -152,6 +153,10 @@ class Scene:
     def _check_together(self) -> None:
         if self.dtype not in DTYPES:
             raise UsageError(f"dtype: got {self.dtype!r}, expected one of {', '.join(DTYPES)}")
+        if self.shape is not None and self.shape[0] * self.shape[1] > LARGEST_FRAME:
+            raise UsageError(
+                f"shape: got {self.shape}, expected at most {LARGEST_FRAME} pixels in a frame"
+            )
         if self.shape is not None and min(self.shape) < 8:
             raise UsageError(f"shape: got {self.shape}, expected at least 8 rows and 8 columns")
         if self.hot_rate_max <= self.hot_rate_min:

@@ -149,10 +149,20 @@ def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:
         for a, b in zip(samples[:-1], samples[1:], strict=True)
     ]
     if not any(np.isfinite(p.sigma) for p in pairs):
-        raise UsageError("no two consecutive frames share a good pixel: no noise to measure")
+        raise UsageError(
+            "too few good pixels that consecutive frames share to measure their noise: give noise="
+        )
     return build_noise_model(
         pairs, background, grid, gain_known=False, fallback=0.0, lowest=samples.min(axis=0)
     )
+
+
+def _typical_uncertainty(stack: Stack) -> np.ndarray:
+    """Root mean square of the uncertainties of the valid samples; NaN where there is none."""
+    valid = np.isfinite(stack.samples) & np.isfinite(stack.uncertainty)
+    squares = np.where(valid, stack.uncertainty, 0.0) ** 2
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(squares.sum(axis=0) / valid.sum(axis=0))
 
 
 SigmaOf = Callable[[np.ndarray, np.ndarray, slice], np.ndarray]
@@ -170,16 +180,16 @@ def expected_noise(
     """
     shape = samples.shape[1:]
     if noise is None and stack.uncertainty is not None:
-        noise = np.sqrt(np.nanmean(stack.uncertainty**2, axis=0))
+        noise = _typical_uncertainty(stack)
     if noise is None:
         noise = measure_noise(samples, stack.quantum)
     if not isinstance(noise, NoiseModel):
         image = np.asarray(noise, dtype=np.float64)
         if image.shape not in ((), shape):
             raise UsageError(f"noise of shape {image.shape} for frames of {shape}")
-        if not (image > 0).all():
-            raise UsageError("noise should be above zero everywhere")
         image = np.broadcast_to(image, shape)
+        if not ((image > 0) | ~np.isfinite(samples).any(axis=0)).all():
+            raise UsageError("noise should be above zero wherever there is a valid sample")
         return lambda ordered, count, rows: image[rows].ravel()
 
     def of_model(ordered, count, rows):

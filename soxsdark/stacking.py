@@ -108,7 +108,8 @@ def _clip_once(ordered, first, last, kind, sigma, k) -> tuple[np.ndarray, np.nda
     """Lowest and highest value that survive one clip of the run first to last."""
     centre = run_median(ordered, first, last)
     deviation = sigma if kind == "noise-model" else _deviation(ordered, first, last, centre, kind)
-    return centre - k * deviation, centre + k * deviation
+    with np.errstate(over="ignore"):
+        return centre - k * deviation, centre + k * deviation
 
 
 def _run_within(ordered, first, last, lower, upper) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,9 @@ from soxsdark.noise_model import BLOCK, NoiseModel, PairNoise, build_noise_model
 from soxsdark.setups import Description
 from soxsdark.stack_input import block_medians
 
+LARGEST = 1e12
+"""ADU beyond which float32 electrons make no sense."""
+
 Step = Callable[[], None]
 
 
@@ -88,11 +91,16 @@ def _check_pixels(dark: RawDark, pixels: np.ndarray, level: FrameLevel, settings
             "leave the frame out"
         )
     if not level.used:
-        raise InputError(f"{path}: no usable pixel in it; leave the frame out")
+        raise InputError(
+            f"{path}: no usable pixel in it (bad-pixel map included); leave the frame out"
+        )
     if level.deviation == 0 and level.clipped == 0:
         raise InputError(
-            f"{path}: no scatter at all, every pixel is {level.level:g} ADU; leave the frame out"
+            f"{path}: no scatter at all, every pixel (good in the bad-pixel map, if there is one) "
+            f"is {level.level:g} ADU; leave the frame out"
         )
+    if pixels.dtype.kind == "f" and not abs(level.level) < LARGEST:
+        raise InputError(f"{path}: a level of {level.level:g} ADU is no detector's; leave it out")
     return share
 
 
@@ -221,13 +229,19 @@ def survey(
         share = _check_pixels(dark, pixels, level, settings)
         limit = dark.about.saturation.value
         saturated = 0 if limit is None else int((pixels >= limit).sum())
-        electrons = ((pixels - level.level) * gain).astype(np.float32)
+        with np.errstate(over="ignore"):
+            electrons = ((pixels - level.level) * gain).astype(np.float32)
         top = math.inf if limit is None else (limit - level.level) * gain
         pairs.add(electrons, top)
         found.append((level, Loaded(np.empty(0), loaded.sha256, loaded.crc), share, saturated))
         step()
     _check_repeats(darks, [f[1].crc for f in found])
     about = darks[0].about
+    if not any(p.sigma > 0 for p in pairs.pairs):
+        raise InputError(
+            f"{darks[0].frame.path} and the others: the noise between frames cannot be measured, "
+            "too few good pixels in common; use larger frames or another bad-pixel map"
+        )
     noise = build_noise_model(
         pairs.pairs,
         pairs.background,

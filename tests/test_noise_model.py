@@ -223,7 +223,7 @@ def test_measure_slope_of_given_pairs():
     rng = np.random.default_rng(11)
     signal = np.repeat([300.0, 3000.0, 30000.0], 4000)
     difference = rng.normal(0, np.sqrt(2 * (16 + 1.5 * signal)))
-    pair = PairNoise(4.0, np.full((1, 1), 4.0), signal, difference)
+    pair = PairNoise(4.0, np.full((1, 1), 4.0), signal, difference, np.arange(signal.size))
     slope, error = measure_slope([pair], 4.0)
     # 12000 differences: 1.25 sqrt(2 / 12000) of 1.5
     assert error == pytest.approx(1.2533 * math.sqrt(2 / 12000) * 1.5, rel=0.1)

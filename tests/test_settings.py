@@ -441,7 +441,7 @@ def test_all_faults_are_gathered_in_file_order(write):
     [
         (["gain"], '--set: found "gain", expected KEY=VALUE'),
         (["=3"], "expected KEY=VALUE"),
-        (["gain=-2"], "--set: gain: found -2, expected a number greater than 0 or null"),
+        (["gain=-2"], "--set: gain: found -2, expected a number from 1e-06 to 1e.06 or null"),
         (["gain=1", "gain=2"], "--set: gain: given twice"),
         (["gian=1"], "--set: unknown key 'gian' .* did you mean 'gain'"),
         (["gain=[1"], "--set gain.*: not valid YAML"),

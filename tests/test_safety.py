@@ -1,0 +1,173 @@
+"""What must not happen, whatever is fed: inputs lost, wrong figures called good, raw tracebacks."""
+
+import shutil
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.nddata import CCDData, StdDevUncertainty
+
+from soxsdark.block import BlockOptions, BlockResult, kernel, process_block, process_block_numpy
+from soxsdark.cli import main
+from soxsdark.errors import ExitCode, InputError, ProductError, UsageError
+from soxsdark.noise_map import create_noise_map
+from soxsdark.recipe import mdark
+from soxsdark.simulator import Scene, simulate
+from soxsdark.stacking import clip_and_stack
+
+
+@pytest.mark.parametrize("name", ["raw_BPM.fits", "raw_MDARK.fits"])
+def test_raw_frames_are_not_written_over(tmp_path, name):
+    made = simulate(tmp_path / "n", Scene(shape=(96, 128)))
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for path in made.frames[1:]:
+        shutil.copy(path, raw)
+    shutil.copy(made.frames[0], raw / name)
+    before = (raw / name).read_bytes()
+    with pytest.raises(ProductError, match="is an input of this run"):
+        mdark(raw, output=raw, overwrite=True)
+    assert (raw / name).read_bytes() == before
+
+
+def test_the_sof_is_not_written_over(tmp_path):
+    made = simulate(tmp_path, Scene(shape=(96, 128)))
+    sof = tmp_path / "clash.json"
+    made.sof.rename(sof)
+    with pytest.raises(ProductError, match=r"clash\.json: is an input"):
+        mdark(sof, output=tmp_path, overwrite=True)
+    assert sof.read_text().startswith("NIR_dark_001.fits")
+
+
+def test_own_mask_may_be_improved_in_place(tmp_path):
+    made = simulate(tmp_path, Scene(shape=(96, 128)))
+    first = mdark(made.sof, output=tmp_path)
+    again = mdark(made.sof, output=tmp_path, overwrite=True, bad_pixel_map=first.mask)
+    assert again.metrics["BADPIX NUM"] >= first.metrics["BADPIX NUM"]
+
+
+def test_an_unexpected_pedestal_is_no_dark_signal(tmp_path):
+    made = simulate(tmp_path / "n", Scene(shape=(256, 256), pedestal=1000.0))
+    result = mdark(made.sof, output=tmp_path / "o")
+    # 7.3 e-, and the shot noise of the 3 e- of dark that cannot be told apart
+    assert result.metrics["RAW RON"] == pytest.approx(np.hypot(7.3, np.sqrt(3)), rel=0.02)
+    assert str(result.qa_flag) == "PARTIAL"
+    assert "pedestal" in result.reduced.judged["RAW RON"].why
+
+
+@pytest.mark.parametrize("exptime", [600.0, 3600.0])
+def test_slope_of_visual_frames_is_that_of_the_gain(tmp_path, exptime):
+    # telegraph pixels, cosmic rays and noisy pixels are as many as faint hot ones here
+    made = simulate(tmp_path / "n", Scene(arm="VIS", shape=(1024, 800), exptime=exptime, seed=4))
+    slope = mdark(made.sof, output=tmp_path / "o").metrics["GAIN SLOPE"]
+    assert slope == pytest.approx(1, abs=0.12)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (2, 2), (1, 64)])
+def test_frames_too_small_to_measure_are_refused(tmp_path, shape):
+    made = simulate(tmp_path / "n", Scene(shape=(64, 64)))
+    for path in made.frames:
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].data = hdus[0].data[: shape[0], : shape[1]]
+            hdus[0].add_checksum()
+    if np.prod(shape) >= 64:
+        assert np.isfinite(fits.getdata(mdark(made.sof, output=tmp_path / "o").master_dark)).all()
+        return
+    with pytest.raises(InputError, match="noise between frames cannot be measured"):
+        mdark(made.sof, output=tmp_path / "o")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 9), (5, 3)])
+def test_stacks_too_small_to_measure_want_their_noise(shape):
+    frames = np.random.default_rng(1).normal(0, 5, (5, *shape))
+    with pytest.raises(UsageError, match="give noise="):
+        clip_and_stack(frames)
+    with pytest.raises(UsageError, match="give noise="):
+        create_noise_map(frames)
+    stacked = clip_and_stack(frames, noise=5.0)
+    np.testing.assert_allclose(stacked.uncertainty, 5 / np.sqrt(stacked.used))
+
+
+def test_uncertainty_of_a_masked_pixel_does_not_count():
+    rng = np.random.default_rng(2)
+    mask = np.zeros((16, 16), dtype=bool)
+    mask[3, 4] = True
+    sigma = np.where(mask, np.nan, 5.0)
+    frames = [
+        CCDData(
+            rng.normal(0, 5, (16, 16)), unit="adu", mask=mask, uncertainty=StdDevUncertainty(sigma)
+        )
+        for _ in range(5)
+    ]
+    stacked = clip_and_stack(frames)
+    assert stacked.mask[3, 4]
+    np.testing.assert_allclose(stacked.uncertainty[~mask], 5 / np.sqrt(stacked.used[~mask]))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [("ESO DPR TYPE", "DARK", "a raw frame"), ("ESO PRO CATG", "MASTER_DARK_NIR", "expected a bad"),
+     ("ESO SEQ ARM", "VIS", "bad-pixel map of arm VIS")],
+)  # fmt: skip
+def test_what_is_no_map_of_this_arm_is_refused(tmp_path, key, value, message):
+    made = simulate(tmp_path / "n", Scene(shape=(96, 128)))
+    with fits.open(made.bad_pixel_map, mode="update") as hdus:
+        if key == "ESO DPR TYPE":
+            del hdus[0].header["ESO PRO CATG"]
+        hdus[0].header[f"HIERARCH {key}"] = value
+    with pytest.raises(InputError, match=message):
+        mdark(made.sof, output=tmp_path / "o", bad_pixel_map=made.bad_pixel_map)
+
+
+def test_a_map_of_many_bad_pixels_is_told(tmp_path):
+    made = simulate(tmp_path / "n", Scene(shape=(96, 128)))
+    bad = np.zeros((96, 128), dtype=np.int16)
+    bad[:40] = 1
+    fits.writeto(tmp_path / "m.fits", bad)
+    result = mdark(made.sof, output=tmp_path / "o", bad_pixel_map=tmp_path / "m.fits")
+    assert "m.fits marks 42 % of the pixels as bad" in result.record["warnings"]
+
+
+def test_enormous_frames_are_not_begun(tmp_path, capsys):
+    assert main(["simulate", str(tmp_path / "n"), "--shape", "99999999x99999999"]) == 2
+    assert ExitCode.WRONG_USAGE == 2
+    assert "expected at most" in capsys.readouterr().err
+
+
+DEVIATIONS = ("noise-model", "mad", "std")
+
+
+@pytest.mark.skipif(kernel() is None, reason="the compiled kernel is not built or switched off")
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 7, 10, 11, 16, 25, 33, 100, 200])
+@pytest.mark.parametrize("deviation", DEVIATIONS)
+@pytest.mark.parametrize("lower", [None, 3.0])
+def test_kernel_gives_the_bits_of_the_reference(number, deviation, lower):
+    rng = np.random.default_rng(number)
+    samples = (rng.standard_normal((number, 333)) * 3).astype(np.float32)
+    if number % 2:
+        samples = np.rint(samples)
+    samples[rng.random(samples.shape) < 0.02] += rng.uniform(5, 1e5)
+    samples[:, ::37] *= 20
+    samples[:, 5::50] += 300
+    samples[rng.random(samples.shape) < 0.1] = np.nan
+    samples[:, 3], samples[:, 4], samples[:, 9] = np.nan, np.inf, 7
+    sigma, background = rng.uniform(2, 4, 333), rng.normal(0, 1, 333)
+    options = BlockOptions(
+        deviation, 4.0 if deviation == "noise-model" else 2.5, 3, 4.0, lower, 1.0
+    )
+    expected = process_block_numpy(samples, sigma, background, options)
+    found = process_block(samples, sigma, background, options)
+    for name in BlockResult.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+
+
+@pytest.mark.skipif(kernel() is None, reason="the compiled kernel is not built or switched off")
+def test_threads_change_nothing():
+    rng = np.random.default_rng(9)
+    samples = rng.normal(0, 3, (5, 20_001)).astype(np.float32)
+    options = BlockOptions("noise-model", 4.0, 3, 4.0, None, 1.0)
+    one, three = (
+        process_block(samples, np.full(20_001, 3.0), np.zeros(20_001), options, n) for n in (1, 3)
+    )
+    for name in BlockResult.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(one, name), getattr(three, name))
