@@ -374,7 +374,9 @@ def test_signals(long_set, tmp_path, sent, code, said):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     deadline = time.monotonic() + 30
-    while not list(tmp_path.glob(".soxsdark-*/darks.log")) and time.monotonic() < deadline:
+    # its first line shows that the run is under way; an empty log, that it is about to be
+    while not any(p.stat().st_size for p in tmp_path.glob(".soxsdark-*/darks.log")):
+        assert time.monotonic() < deadline
         time.sleep(0.005)
     process.send_signal(sent)
     out, err = process.communicate(timeout=30)
