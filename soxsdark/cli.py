@@ -16,6 +16,27 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 ANY_PATH = click.Path(path_type=Path)
 
 
+class Termination:
+    """SIGTERM as an exception, and as a memory of it.
+
+    Python drops an exception that is raised in a callback of the interpreter's own (a weak
+    reference that goes, say); so long runs ask at every step whether one was.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def __call__(self, signum, frame) -> None:
+        """Handle the signal."""
+        self.requested = True
+        self.check()
+
+    def check(self) -> None:
+        """Stop the program if it was told to."""
+        if self.requested:
+            raise SystemExit(ExitCode.TERMINATED)
+
+
 def _example(text: str):
     return {"epilog": f"\b\nExample:\n  {text}", "context_settings": CONTEXT}
 
@@ -36,7 +57,8 @@ def cli() -> None:
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
 @click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0).")
 @click.option("--instrument", metavar="NAME|YAML", help="Instrument profile.")
-def mdark(inputs, settings, output, overwrite, quiet, verbose, overrides, **options) -> int:
+@click.pass_obj
+def mdark(stop, inputs, settings, output, overwrite, quiet, verbose, overrides, **options) -> int:
     """Make a master dark and a mask from a set of raw darks.
 
     The set is a set-of-files (one path a line, then its tag), a folder, or FITS files. Products:
@@ -46,7 +68,13 @@ def mdark(inputs, settings, output, overwrite, quiet, verbose, overrides, **opti
 
     if quiet and verbose:
         raise click.UsageError("-q and -V exclude each other")
-    progress = None if quiet else screen.Progress()
+    bar = screen.Progress()
+
+    def progress(stage: str, done: int, total: int) -> None:
+        stop.check()
+        if not quiet:
+            bar(stage, done, total)
+
     try:
         result = recipe.mdark(
             inputs[0] if len(inputs) == 1 else list(inputs),
@@ -59,8 +87,7 @@ def mdark(inputs, settings, output, overwrite, quiet, verbose, overrides, **opti
             **options,
         )
     finally:
-        if progress:
-            progress.close()
+        bar.close()
     if quiet:
         for metric in result.reduced.judged.concerns:
             _say(f"{result.master_dark}: {metric.why}")
@@ -121,12 +148,13 @@ def _scene_options(command):
 @click.argument("directory", type=ANY_PATH, metavar="DIR")
 @click.option("-x", "--overwrite", is_flag=True, help="Replace files that exist.")
 @_scene_options
-def simulate(directory, overwrite, **options) -> int:
+@click.pass_obj
+def simulate(stop, directory, overwrite, **options) -> int:
     """Write a set of raw darks as the instrument would, a SOF, and the truth about them."""
     from soxsdark.simulator import Scene
     from soxsdark.simulator import simulate as write
 
-    made = write(directory, Scene(**options), overwrite=overwrite)
+    made = write(directory, Scene(**options), progress=lambda *_: stop.check(), overwrite=overwrite)
     for path in (made.sof, made.bad_pixel_map, made.truth):
         click.echo(path)
     return ExitCode.DONE
@@ -153,19 +181,16 @@ def init(file: Path, overwrite: bool) -> int:
     return ExitCode.DONE
 
 
-def _terminated(signum, frame) -> None:
-    raise SystemExit(ExitCode.TERMINATED)
-
-
 def _say(line: str) -> None:
     click.echo(f"soxsdark: {printable(line)}", err=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    stop = Termination()
+    signal.signal(signal.SIGTERM, stop)
     try:
-        return int(cli.main(argv, prog_name="soxsdark", standalone_mode=False) or 0)
+        return int(cli.main(argv, prog_name="soxsdark", standalone_mode=False, obj=stop) or 0)
     except click.exceptions.Abort:
         _say("interrupted")
         return ExitCode.INTERRUPTED

@@ -381,8 +381,9 @@ def test_signals(long_set, tmp_path, sent, code, said):
     process.send_signal(sent)
     out, err = process.communicate(timeout=30)
     assert process.returncode == code
-    # after ^C click ends the line of the terminal first
-    assert (out, err.lstrip()) == ("", f"soxsdark: {said}\n")
+    # after ^C click ends the line of the terminal first; Python may tell of a dropped exception
+    assert out == ""
+    assert err.endswith(f"soxsdark: {said}\n")
     assert names(tmp_path) == FAILED
     assert f'"exit-code": {code}' in (tmp_path / "darks_FAILED.json").read_text()
 
