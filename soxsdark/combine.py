@@ -12,10 +12,9 @@ import numpy as np
 from soxsdark.block import BlockOptions, BlockResult, process_block, processors
 from soxsdark.level import MAD_TO_SIGMA
 from soxsdark.noise_map import threshold_noise
-from soxsdark.stacking import rejected_samples, run_median, sort_stack, stack_block
-from soxsdark.survey import RawDark, Survey
+from soxsdark.stacking import rejected_samples, row_blocks, run_median, sort_stack, stack_block
+from soxsdark.survey import RawDark, Survey, to_electrons
 
-BLOCK_SAMPLES = 6_000_000
 CANDIDATE = 0.5
 """Pixels this far towards the threshold of the noise image keep both clippings."""
 
@@ -74,17 +73,12 @@ class _Images:
         self.candidates: list[_Candidates] = []
 
 
-def _electrons(dark: RawDark, level: float, gain: float, rows: slice) -> tuple:
-    raw = dark.science_rows(rows.start, rows.stop)
-    with np.errstate(over="ignore"):
-        return raw, ((raw - level) * gain).astype(np.float32)
-
-
 def _read_block(darks, survey: Survey, settings, rows: slice, images: _Images) -> tuple:
     """Samples (N, rows * columns) in electrons above the levels, and which are saturated."""
     samples, saturated = [], []
     for dark, found in zip(darks, survey.frames, strict=True):
-        raw, electrons = _electrons(dark, found.level.level, survey.gain, rows)
+        raw = dark.science_rows(rows.start, rows.stop)
+        electrons = to_electrons(raw, found.level.level, survey.gain)
         limit = dark.about.saturation.value
         saturated.append(np.zeros(raw.shape, bool) if limit is None else raw >= limit)
         if settings.frame_clipping_flags or settings.frame_clipping_excludes_samples:
@@ -188,12 +182,6 @@ def _choose_clipping(images: _Images, noisy: np.ndarray, own_deviation: bool) ->
         images.used.flat[at] = found.used[chosen]
         images.saturated.flat[at] = found.saturated[chosen]
         images.frame_rejected += found.difference[:, chosen].sum(axis=1)
-
-
-def row_blocks(rows: int, columns: int, frames: int) -> list[slice]:
-    """Blocks of rows that hold about BLOCK_SAMPLES samples of all frames together."""
-    step = max(1, BLOCK_SAMPLES // (columns * frames))
-    return [slice(top, min(top + step, rows)) for top in range(0, rows, step)]
 
 
 def combine(

@@ -12,7 +12,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -91,7 +91,7 @@ class Frame:
             inflated = _inflate(path) if path.suffix.lower() == ".gz" else None
             frame = _open(cls, path, inflated, extension)
         notes = {" ".join(str(w.message).split())[:200] for w in caught}
-        return frame if not notes else _with_remarks(frame, tuple(sorted(notes)))
+        return replace(frame, remarks=tuple(sorted(notes)))
 
     def read_rows(self, first: int, last: int) -> np.ndarray:
         """Rows first to last (half-open) in ADU, native byte order; NaN = no value.
@@ -221,21 +221,15 @@ def _open(cls, path: Path, inflated, extension) -> Frame:
     as_stored = {"memmap": False, "disable_image_compression": True, "lazy_load_hdus": False}
     with _handle(path, inflated) as file, fits.open(file, **as_stored) as raw:
         hdus = tuple(_extent(path, i, hdu, size) for i, hdu in enumerate(raw))
-        compressed = any(_is_compressed(hdu) for hdu in raw)
         candidates = [(i, h) for i, h in enumerate(raw) if _is_picture(h) or _is_compressed(h)]
         number, chosen = _choose(path, candidates, raw, extension)
         header = _joined(raw[0].header, chosen.header)
         layout = None if _is_compressed(chosen) else _layout(chosen)
     decoded = None
-    if compressed and layout is None:
+    if layout is None:
         header, layout, decoded = _decode(path, inflated, number)
     on_disk = path.stat().st_size
     return cls(path, header, number, layout, on_disk, hdus, inflated, decoded)
-
-
-def _with_remarks(frame: Frame, remarks: tuple[str, ...]) -> Frame:
-    values = {name: getattr(frame, name) for name in frame.__dataclass_fields__}
-    return Frame(**{**values, "remarks": remarks})
 
 
 def _is_compressed(hdu) -> bool:

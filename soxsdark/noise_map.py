@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 
 from soxsdark.errors import UsageError
-from soxsdark.stacking import BLOCK_SAMPLES, column_sum, run_median, sort_stack
+from soxsdark.stacking import column_sum, row_blocks, run_median, sort_stack
 
 EVENT = 5.0
 """A sample this many sigma above the median may be a cosmic ray."""
@@ -233,9 +233,7 @@ def create_noise_map(
     sigma_of = expected_noise(samples, stack, noise, cautious=True)
     shape = samples.shape[1:]
     scatter, relative, exceedance, quiet = (np.empty(shape) for _ in range(4))
-    step = max(1, BLOCK_SAMPLES // (len(samples) * max(1, shape[1])))
-    for top in range(0, shape[0], step):
-        rows = slice(top, min(top + step, shape[0]))
+    for rows in row_blocks(*shape, len(samples)):
         ordered, count = sort_stack(samples[:, rows].reshape(len(samples), -1))
         sigma = sigma_of(ordered, count, rows)
         block = noise_block(ordered, count, sigma, upper=upper, lower=lower)

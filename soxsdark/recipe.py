@@ -11,7 +11,7 @@ from time import perf_counter
 
 import numpy as np
 
-from soxsdark.combine import Combined, combine, row_blocks
+from soxsdark.combine import Combined, combine
 from soxsdark.errors import ProductError, SoxsdarkError, UsageError
 from soxsdark.flags import combine as combine_flags
 from soxsdark.flags import find_excess, hot_and_cold
@@ -25,6 +25,7 @@ from soxsdark.report_record import run_record
 from soxsdark.runlog import run_log
 from soxsdark.settings import Settings
 from soxsdark.sof import FileSet
+from soxsdark.stacking import row_blocks
 from soxsdark.survey import Survey, survey
 from soxsdark.version import __version__
 

@@ -33,7 +33,7 @@ def _frames(reduced: "Reduced") -> list[dict]:
                 "mjd-obs": dark.about.mjd_obs,
                 "exposure-time": dark.about.exposure_time,
                 "level-adu": found.level.level,
-                "level": found.level.level * reduced.survey.gain,
+                "level": found.level_electrons(reduced.survey.gain),
                 "ron": found.ron,
                 "clipped-low": found.level.clipped_low,
                 "clipped-high": found.level.clipped_high,

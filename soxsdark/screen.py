@@ -23,7 +23,7 @@ def frames_table(result: "MdarkResult") -> str:
         (
             printable(dark.name),
             f"{dark.about.exposure_time:g}",
-            f"{found.level.level * reduced.survey.gain:.2f}",
+            f"{found.level_electrons(reduced.survey.gain):.2f}",
             f"{found.ron:.2f}",
             found.level.clipped,
         )

@@ -21,7 +21,7 @@ StackDeviation = Literal["noise-model", "mad", "std"]
 
 FEWEST_TO_CLIP = 3
 FEWEST_SURVIVORS = 2
-BLOCK_SAMPLES = 8_000_000
+BLOCK_SAMPLES = 6_000_000
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,12 @@ class Stacked:
     """Samples averaged."""
     rejected: np.ndarray | None
     """(N, rows, columns), True = valid but left out; on request."""
+
+
+def row_blocks(rows: int, columns: int, frames: int) -> list[slice]:
+    """Blocks of rows that hold about BLOCK_SAMPLES samples of all frames together."""
+    step = max(1, BLOCK_SAMPLES // (max(1, columns) * frames))
+    return [slice(top, min(top + step, rows)) for top in range(0, rows, step)]
 
 
 def sort_stack(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -288,9 +294,7 @@ def _stack_rows(samples, level, sigma_of, options, return_rejected) -> Stacked:
     mean, error = np.empty(shape), np.empty(shape)
     mask, used = np.empty(shape, dtype=bool), np.empty(shape, dtype=np.int32)
     rejected = np.zeros(samples.shape, dtype=bool) if return_rejected else None
-    step = max(1, BLOCK_SAMPLES // (len(samples) * max(1, shape[1])))
-    for top in range(0, shape[0], step):
-        rows = slice(top, min(top + step, shape[0]))
+    for rows in row_blocks(*shape, len(samples)):
         flat = samples[:, rows].reshape(len(samples), -1)
         ordered, count = sort_stack(flat)
         sigma = sigma_of(ordered, count, rows)

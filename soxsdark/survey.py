@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soxsdark.errors import InputError
-from soxsdark.frame import Frame, Loaded
+from soxsdark.frame import Frame
 from soxsdark.grid import Grid
 from soxsdark.level import FrameLevel, clip_frame
 from soxsdark.noise_model import BLOCK, NoiseModel, PairNoise, build_noise_model, pair_noise
@@ -75,6 +75,12 @@ class Survey:
     def levels(self) -> np.ndarray:
         """Level of each frame, electrons."""
         return np.array([f.level_electrons(self.gain) for f in self.frames])
+
+
+def to_electrons(pixels: np.ndarray, level: float, gain: float) -> np.ndarray:
+    """Pixels above the level of their frame (both ADU) as float32 electrons."""
+    with np.errstate(over="ignore"):
+        return ((pixels - level) * gain).astype(np.float32)
 
 
 def _check_pixels(dark: RawDark, pixels: np.ndarray, level: FrameLevel, settings) -> float:
@@ -214,7 +220,7 @@ def survey(
     gain = darks[0].about.gain.value
     quantum = gain * darks[0].frame.layout.quantum
     pairs = _Pairs(darks[0].shape, bad, quantum)
-    found: list[tuple[FrameLevel, Loaded, float, int]] = []
+    found: list[tuple[FrameLevel, str, int, float, int]] = []
     for dark in darks:
         loaded = dark.frame.load()
         pixels = loaded.pixels[dark.about.window]
@@ -229,13 +235,11 @@ def survey(
         share = _check_pixels(dark, pixels, level, settings)
         limit = dark.about.saturation.value
         saturated = 0 if limit is None else int((pixels >= limit).sum())
-        with np.errstate(over="ignore"):
-            electrons = ((pixels - level.level) * gain).astype(np.float32)
         top = math.inf if limit is None else (limit - level.level) * gain
-        pairs.add(electrons, top)
-        found.append((level, Loaded(np.empty(0), loaded.sha256, loaded.crc), share, saturated))
+        pairs.add(to_electrons(pixels, level.level, gain), top)
+        found.append((level, loaded.sha256, loaded.crc, share, saturated))
         step()
-    _check_repeats(darks, [f[1].crc for f in found])
+    _check_repeats(darks, [crc for _, _, crc, _, _ in found])
     about = darks[0].about
     if not any(p.sigma > 0 for p in pairs.pairs):
         raise InputError(
@@ -251,10 +255,7 @@ def survey(
         lowest=pairs.lowest,
     )
     frames = tuple(
-        SurveyedFrame(
-            level, seen.sha256, seen.crc, share, saturated, _frame_ron(pairs.pairs, i, quantum)
-        )
-        for i, (level, seen, share, saturated) in enumerate(found)
+        SurveyedFrame(*facts, _frame_ron(pairs.pairs, i, quantum)) for i, facts in enumerate(found)
     )
     result = Survey(frames, noise, gain, quantum)
     _check_levels(darks, result.levels, noise.sigma, settings.maximum_level_deviation)
