@@ -1,4 +1,5 @@
 # make demo: a master dark from simulated raws. make test: the tests. make test-slow: the long ones.
+# make bench: speed beside other programs (BENCH=--quick: small frames, BENCH=--help: more).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -6,10 +7,10 @@ DEMO ?= demo
 WORKERS ?= auto
 PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-slow lint wheel-check clean
+.PHONY: help demo test test-slow bench lint wheel-check clean
 
 help:
-	@sed -n '1s/^# //p' Makefile
+	@sed -n '1,2s/^# //p' Makefile
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +29,9 @@ test: $(VENV)/.installed
 
 test-slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m slow
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m bench $(BENCH)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ VERSION = run_path(str(HERE / "soxsdark" / "version.py"))["__version__"]
 # One binary for all Python versions from 3.11 on; without a compiler the NumPy path serves.
 KERNEL = Extension(
     "soxsdark._kernel",
-    sources=["soxsdark/kernel.c", "soxsdark/_kernelmodule.c"],
+    sources=["soxsdark/kernel.c", "soxsdark/frames.c", "soxsdark/_kernelmodule.c"],
     depends=["soxsdark/kernel.h"],
     # fused operations would round differently from the NumPy reference
     extra_compile_args=[] if os.name == "nt" else ["-O3", "-ffp-contract=off"],

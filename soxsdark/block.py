@@ -1,29 +1,22 @@
-"""One block of pixels: clipping, mean and noise, by the compiled kernel or by NumPy.
+"""One block of pixels: clipping, mean and noise, by the compiled kernel or by NumPy."""
 
-Both give the same bits. The NumPy functions are the reference; they take over where the kernel
-was not built, or where ``SOXSDARK_KERNEL=numpy`` asks for them.
-"""
-
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from functools import lru_cache
-from importlib import import_module
 from typing import get_args
 
 import numpy as np
 
-from soxsdark.noise_map import EVENT, events_forgiven, lower_threshold, noise_block, thresholds
+from soxsdark.compiled import kernel
+from soxsdark.level import MAD_TO_SIGMA
+from soxsdark.noise_map import CANDIDATE, EVENT, lower_thresholds, noise_block, upper_thresholds
 from soxsdark.noise_model import SIGNIFICANT, shot_noise
 from soxsdark.stacking import (
+    ClippedBlock,
     StackDeviation,
     lower_quartile,
     run_median,
     sort_stack,
     stack_block,
 )
-
-FEWEST_A_THREAD = 4096
 
 
 @dataclass(frozen=True)
@@ -40,46 +33,55 @@ class BlockOptions:
 
 
 @dataclass(frozen=True)
-class BlockResult:
-    """One value a pixel; see `ClippedBlock` and `NoiseBlock`, whose fields these are."""
+class Average:
+    """The survivors of one clipping, one value a pixel."""
 
     mean: np.ndarray
-    variance: np.ndarray
+    error: np.ndarray
+    """One standard deviation of `mean`; infinite where there is no sample."""
     lowest: np.ndarray
     highest: np.ndarray
-    sigma: np.ndarray
-    """Expected noise of one sample, shot noise included."""
+    """Smallest and largest survivor: samples beyond were rejected."""
+    used: np.ndarray
+
+    @classmethod
+    def empty(cls, pixels: int) -> "Average":
+        """All zero; memory that is never written to is never taken."""
+        return cls(*np.zeros((4, pixels), np.float32), np.zeros(pixels, np.int32))
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """What `process_block` finds, one value a pixel."""
+
+    main: Average
+    wide: Average
+    """Averaged as a noisy pixel is; for candidates only."""
     scatter: np.ndarray
     relative: np.ndarray
     exceedance: np.ndarray
     quiet: np.ndarray
-    used: np.ndarray
+    """As in `NoiseBlock`."""
     count: np.ndarray
     """Valid samples."""
     unclipped: np.ndarray
+    """True where clipping would have left fewer than two samples."""
+    candidate: np.ndarray
+    """True where the pixel may turn out to be noisy."""
 
-
-def kernel():
-    """The compiled kernel, or None where NumPy does the work."""
-    if os.environ.get("SOXSDARK_KERNEL") == "numpy":
-        return None
-    try:
-        return import_module("soxsdark._kernel")
-    except ImportError:
-        return None
-
-
-def processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    @classmethod
+    def empty(cls, pixels: int) -> "BlockResult":
+        """All zero."""
+        averages, images = (
+            (Average.empty(pixels) for _ in range(2)),
+            np.zeros((4, pixels), np.float32),
+        )
+        masks = np.zeros((2, pixels), bool)
+        return cls(*averages, *images, np.zeros(pixels, np.int32), *masks)
 
 
 def process_block(
-    samples: np.ndarray,
-    sigma: np.ndarray,
-    background: np.ndarray,
-    options: BlockOptions,
-    threads: int = 1,
+    samples: np.ndarray, sigma: np.ndarray, background: np.ndarray, options: BlockOptions
 ) -> BlockResult:
     """Clip, average and judge P pixels.
 
@@ -90,13 +92,12 @@ def process_block(
     sigma, background : ndarray of float, (P,)
         Noise of an ordinary sample, and the background under each pixel.
     options : BlockOptions
-    threads : int
-        For the compiled kernel; the result does not depend on it.
     """
+    samples = np.ascontiguousarray(samples, dtype=np.float32)
     compiled = kernel()
-    if compiled is None or samples.dtype != np.float32:
+    if compiled is None:
         return process_block_numpy(samples, sigma, background, options)
-    return _process_compiled(compiled, samples, sigma, background, options, threads)
+    return _process_compiled(compiled, samples, sigma, background, options)
 
 
 def process_block_numpy(samples, sigma, background, options: BlockOptions) -> BlockResult:
@@ -116,53 +117,65 @@ def process_block_numpy(samples, sigma, background, options: BlockOptions) -> Bl
         iterations=options.iterations,
     )
     noise = noise_block(ordered, count, cautious, upper=options.upper, lower=options.lower)
-    found = {**vars(clipped), **vars(noise), "sigma": own, "count": count}
-    return BlockResult(**{f.name: found[f.name] for f in fields(BlockResult)})
+    result = BlockResult.empty(samples.shape[1])
+    _fill(result.main, slice(None), clipped, own)
+    for name in ("scatter", "relative", "exceedance", "quiet"):
+        getattr(result, name)[:] = getattr(noise, name)
+    result.count[:], result.unclipped[:] = count, clipped.unclipped
+    result.candidate[:] = (result.exceedance > CANDIDATE) | clipped.unclipped
+    some = np.flatnonzero(result.candidate)
+    if some.size:
+        _average_wide(result, some, (ordered, count, own, noise.scatter), clipped, options)
+    return result
 
 
-@lru_cache(maxsize=8)
-def _tables(frames: int, upper: float, lower: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """Thresholds for every number of valid samples up to `frames`; NaN = none."""
-    limits = np.full((frames + 1, events_forgiven(frames) + 1), np.nan)
-    least = np.full(frames + 1, np.nan)
-    for count in range(2, frames + 1):
-        row = thresholds(count, upper)
-        limits[count, : len(row)] = row
-        if lower is not None:
-            least[count] = lower_threshold(count, lower)
-    return limits, least
+def _fill(average: Average, at, clipped: ClippedBlock, sigma: np.ndarray) -> None:
+    average.mean[at], average.used[at] = clipped.mean, clipped.used
+    average.lowest[at], average.highest[at] = clipped.lowest, clipped.highest
+    with np.errstate(divide="ignore"):
+        average.error[at] = sigma / np.sqrt(clipped.used)
 
 
-_INTEGERS = {"used": np.int32, "count": np.int32, "unclipped": np.uint8}
+def _average_wide(result: BlockResult, at, stack, clipped: ClippedBlock, options) -> None:
+    """Clip candidates once at k max(min(1.4826 MAD, scatter), sigma), to keep noisy samples.
+
+    The scatter is the noise map's, without what may be cosmic rays. MAD alone is wild for few
+    samples and would let one hit in fifty pass; the scatter alone is blown up by a second hit.
+    Where the user asked for mad or std it holds for noisy pixels too. Either way the error
+    follows the scatter of the survivors.
+    """
+    ordered, count, sigma, scatter = (s[..., at] for s in stack)
+    if options.deviation == "noise-model":
+        zero = np.zeros_like(count)
+        distance = np.sort(np.abs(ordered - run_median(ordered, zero, count)), axis=0)
+        mad = MAD_TO_SIGMA * run_median(distance, zero, count)
+        wide = np.fmax(np.fmin(mad, scatter), sigma)
+        rounds = min(1, options.iterations)
+        found = stack_block(ordered, count, sigma=wide, k=options.k, iterations=rounds)
+    else:
+        found = ClippedBlock(**{f.name: getattr(clipped, f.name)[at] for f in fields(clipped)})
+    _fill(result.wide, at, found, np.sqrt(np.maximum(sigma**2, found.variance)))
 
 
-def _process_compiled(compiled, samples, sigma, background, options, threads) -> BlockResult:
+def _process_compiled(compiled, samples, sigma, background, options) -> BlockResult:
     frames, pixels = samples.shape
-    limits, least = _tables(frames, options.upper, options.lower)
-    out = {f.name: np.empty(pixels, _INTEGERS.get(f.name, float)) for f in fields(BlockResult)}
-    inputs = (np.ascontiguousarray(samples), _doubles(sigma), _doubles(background), limits, least)
+    limits = upper_thresholds(frames, options.upper)
+    least = lower_thresholds(frames, options.lower)
+    result = BlockResult.empty(pixels)
+    own = [getattr(result, f.name) for f in fields(result)[2:]]
     numbers = (
-        limits.shape[1] - 1,
         get_args(StackDeviation).index(options.deviation),
         float(options.k),
         int(options.iterations),
         float(options.slope),
         SIGNIFICANT,
         EVENT,
+        CANDIDATE,
     )
-
-    def part(first: int, last: int) -> None:
-        compiled.block(frames, pixels, first, last, *numbers, inputs, tuple(out.values()))
-
-    parts = max(1, min(threads, pixels // FEWEST_A_THREAD))
-    edges = np.linspace(0, pixels, parts + 1).astype(int).tolist()
-    if parts == 1:
-        part(0, pixels)
-    else:
-        with ThreadPoolExecutor(parts) as pool:
-            list(pool.map(part, edges[:-1], edges[1:]))
-    out["unclipped"] = out["unclipped"].view(bool)
-    return BlockResult(**out)
+    inputs = (samples, _doubles(sigma), _doubles(background), limits, least)
+    averages = [tuple(vars(a).values()) for a in (result.main, result.wide)]
+    compiled.block(frames, pixels, limits.shape[1] - 1, numbers, inputs, *averages, tuple(own))
+    return result
 
 
 def _doubles(values: np.ndarray) -> np.ndarray:

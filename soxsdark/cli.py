@@ -3,7 +3,7 @@
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -120,7 +120,20 @@ def _shape(context, parameter, value: str | None) -> tuple[int, int] | None:
     return int(rows), int(columns)
 
 
-def _scene_options(command):
+class SceneCommand(click.Command):
+    """A command with one option a field of Scene, which is looked at when the command is used."""
+
+    complete = False
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters, those of the scene included."""
+        if not self.complete:
+            self.params.extend(_scene_options())
+            self.complete = True
+        return super().get_params(ctx)
+
+
+def _scene_options() -> Iterator[click.Option]:
     """One option a field of Scene; their texts stand there."""
     from dataclasses import fields
     from typing import get_args, get_type_hints
@@ -128,7 +141,7 @@ def _scene_options(command):
     from soxsdark.simulator import Scene
 
     hints = get_type_hints(Scene)
-    for option in reversed(fields(Scene)):
+    for option in fields(Scene):
         name = f"--{option.name.replace('_', '-')}"
         kind = next((t for t in get_args(hints[option.name]) if t is not type(None)), None)
         kind = kind or hints[option.name]
@@ -140,14 +153,14 @@ def _scene_options(command):
         else:
             extra |= {"type": kind}
         extra["show_default"] = option.default is not None
-        command = click.option(name, option.name, **extra)(command)
-    return command
+        yield click.Option([name, option.name], **extra)
 
 
-@cli.command(**_example("soxsdark simulate night --arm VIS --frames 11 --seed 7"))
+@cli.command(
+    cls=SceneCommand, **_example("soxsdark simulate night --arm VIS --frames 11 --seed 7")
+)
 @click.argument("directory", type=ANY_PATH, metavar="DIR")
 @click.option("-x", "--overwrite", is_flag=True, help="Replace files that exist.")
-@_scene_options
 @click.pass_obj
 def simulate(stop, directory, overwrite, **options) -> int:
     """Write a set of raw darks as the instrument would, a SOF, and the truth about them."""

@@ -4,19 +4,18 @@ How a pixel is clipped depends on whether it is noisy, and that on the whole noi
 few candidates keep the results of both clippings, and the choice is made after the last block.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from soxsdark.block import BlockOptions, BlockResult, process_block, processors
-from soxsdark.level import MAD_TO_SIGMA
-from soxsdark.noise_map import threshold_noise
-from soxsdark.stacking import rejected_samples, row_blocks, run_median, sort_stack, stack_block
-from soxsdark.survey import RawDark, Survey, to_electrons
-
-CANDIDATE = 0.5
-"""Pixels this far towards the threshold of the noise image keep both clippings."""
+from soxsdark.block import BlockOptions, BlockResult, process_block
+from soxsdark.electrons import to_electrons
+from soxsdark.noise_map import noise_scale
+from soxsdark.parallel import in_order
+from soxsdark.stacking import rejected_samples
+from soxsdark.survey import RawDark, Survey
 
 
 @dataclass(frozen=True)
@@ -29,165 +28,179 @@ class Combined:
     used: np.ndarray
     rejected: np.ndarray
     noise: np.ndarray
-    """The noise map."""
+    """The noise map; 0 where there are no two samples."""
     noisy: np.ndarray
     """True = bad."""
-    quiet: np.ndarray
-    """True = bad: scatters too little."""
+    quiet: np.ndarray | None
+    """True = bad: scatters too little; None: not looked for."""
     saturated: np.ndarray
     """True = bad: a saturated sample was averaged."""
     frame_rejected: np.ndarray
     """Samples rejected in each frame."""
     noise_scale: float
     """Typical variance over the expected one."""
-    frame_low: np.ndarray
-    """Number of frames in which frame-level clipping took the pixel as too low."""
-    frame_high: np.ndarray
+    frame_low: np.ndarray | None
+    """Number of frames in which frame-level clipping took the pixel as too low; on request."""
+    frame_high: np.ndarray | None
 
 
 @dataclass(frozen=True)
 class _Candidates:
-    """Pixels of one block that may turn out to be noisy, with their other clipping."""
+    """Pixels of one block that may turn out to be noisy, averaged the other way."""
 
     index: np.ndarray
+    exceedance: np.ndarray
+    squares: np.ndarray
+    """Variance over the expected one."""
+    always: np.ndarray
+    """True: noisy whatever the scale of the noise image."""
     mean: np.ndarray
     error: np.ndarray
     used: np.ndarray
     saturated: np.ndarray
-    difference: np.ndarray
-    """(N, pixels): samples rejected by the other clipping minus those by the first one."""
+    changed: tuple[np.ndarray, np.ndarray, np.ndarray]
+    """Samples that only one of the two clippings rejects: frame, candidate, +1 or -1."""
 
 
-class _Images:
-    """The images that the blocks fill in."""
+@dataclass(frozen=True)
+class _Part:
+    """What a block leaves behind beside its part of the images."""
 
-    def __init__(self, shape: tuple[int, int], frames: int) -> None:
-        self.mean, self.errors, self.noise, self.relative, self.exceedance, self.quietness = (
-            np.empty(shape, dtype=np.float32) for _ in range(6)
+    candidates: _Candidates
+    squares: np.ndarray
+    """Sum over each row of the variances over the expected ones, candidates left out."""
+    judged: int
+    """How many pixels these are."""
+    frame_rejected: np.ndarray
+
+
+class _Stack:
+    """The images, and how one block of rows of them is made."""
+
+    def __init__(self, darks: Sequence[RawDark], survey: Survey, settings) -> None:
+        self.darks, self.survey, self.settings = darks, survey, settings
+        self.shape = darks[0].shape
+        self.mean, self.errors, self.noise = (np.empty(self.shape, np.float32) for _ in range(3))
+        self.used, self.rejected = (np.empty(self.shape, np.int16) for _ in range(2))
+        self.saturated = np.zeros(self.shape, bool)
+        self.quiet = self.frame_low = self.frame_high = None
+        if settings.noise_clipping_lower_sigma is not None:
+            self.quiet = np.empty(self.shape, np.float32)
+        self.frame_clipping = (
+            settings.frame_clipping_flags or settings.frame_clipping_excludes_samples
         )
-        self.used, self.rejected, self.frame_low, self.frame_high = (
-            np.zeros(shape, dtype=np.int16) for _ in range(4)
+        if self.frame_clipping:
+            self.frame_low, self.frame_high = (np.zeros(self.shape, np.int16) for _ in range(2))
+        self.options = BlockOptions(
+            deviation=settings.stacked_clipping_deviation,
+            k=settings.stacked_clipping_sigma,
+            iterations=settings.stacked_clipping_iterations,
+            upper=settings.noise_clipping_upper_sigma,
+            lower=settings.noise_clipping_lower_sigma,
+            slope=survey.noise.variance_slope,
         )
-        self.saturated, self.unclipped = (np.zeros(shape, dtype=bool) for _ in range(2))
-        self.frame_rejected = np.zeros(frames, dtype=np.int64)
-        self.candidates: list[_Candidates] = []
+        # electrons from which on a sample of each frame is saturated
+        limits = [d.about.saturation.value for d in darks]
+        self.saturation = np.array(
+            [
+                math.inf if limit is None else (limit - level) * survey.gain
+                for limit, level in zip(limits, survey.raw_levels, strict=True)
+            ],
+            dtype=np.float32,
+        )
 
+    def read(self, rows: slice) -> np.ndarray:
+        """Samples (N, rows * columns) in electrons above the levels."""
+        pixels = (rows.stop - rows.start) * self.shape[1]
+        samples = np.empty((len(self.darks), pixels), dtype=np.float32)
+        for sample, dark, found in zip(samples, self.darks, self.survey.frames, strict=True):
+            raw = dark.science_rows(rows.start, rows.stop)
+            to_electrons(raw, found.level.level, self.survey.gain, out=sample)
+            if self.frame_clipping:
+                low, high = raw < found.level.lower, raw > found.level.upper
+                self.frame_low[rows] += low
+                self.frame_high[rows] += high
+                if self.settings.frame_clipping_excludes_samples:
+                    sample[(low | high).ravel()] = np.nan
+        return samples
 
-def _read_block(darks, survey: Survey, settings, rows: slice, images: _Images) -> tuple:
-    """Samples (N, rows * columns) in electrons above the levels, and which are saturated."""
-    samples, saturated = [], []
-    for dark, found in zip(darks, survey.frames, strict=True):
-        raw = dark.science_rows(rows.start, rows.stop)
-        electrons = to_electrons(raw, found.level.level, survey.gain)
-        limit = dark.about.saturation.value
-        saturated.append(np.zeros(raw.shape, bool) if limit is None else raw >= limit)
-        if settings.frame_clipping_flags or settings.frame_clipping_excludes_samples:
-            low, high = raw < found.level.lower, raw > found.level.upper
-            images.frame_low[rows] += low
-            images.frame_high[rows] += high
-            if settings.frame_clipping_excludes_samples:
-                electrons[low | high] = np.nan
-        samples.append(electrons.ravel())
-    return np.stack(samples), np.stack(saturated).reshape(len(samples), -1)
+    def do(self, rows: slice) -> _Part:
+        """Do one block of rows; blocks may be done side by side."""
+        samples = self.read(rows)
+        model = self.survey.noise
+        sigma = model.sigma_rows(rows.start, rows.stop).ravel()
+        background = model.background_rows(rows.start, rows.stop).ravel()
+        block = process_block(samples, sigma, background, self.options)
+        main, part = block.main, (rows.stop - rows.start, self.shape[1])
+        self.mean[rows], self.errors[rows] = main.mean.reshape(part), main.error.reshape(part)
+        self.noise[rows] = np.nan_to_num(block.scatter, copy=False, nan=0.0).reshape(part)
+        self.used[rows] = main.used.reshape(part)
+        rejected = block.count - main.used
+        self.rejected[rows] = rejected.reshape(part)
+        if self.quiet is not None:
+            self.quiet[rows] = block.quiet.reshape(part)
+        some = np.flatnonzero(rejected)
+        out = rejected_samples(samples[:, some], main.lowest[some], main.highest[some])
+        bright = np.flatnonzero(main.highest >= self.saturation.min())
+        self.saturated[rows].ravel()[bright] = self._saturated(samples, main, bright)
+        squares = np.square(block.relative, dtype=np.float64)
+        squares[block.candidate | np.isnan(block.relative)] = 0
+        return _Part(
+            candidates=self._candidates(samples, block, rows.start * self.shape[1]),
+            squares=squares.reshape(part).sum(axis=1),
+            judged=int(np.count_nonzero((block.count > 1) & ~block.candidate)),
+            frame_rejected=out.sum(axis=1),
+        )
 
+    def _saturated(self, samples, average, at) -> np.ndarray:
+        """Whether a saturated sample was averaged."""
+        some = samples[:, at]
+        left = ~rejected_samples(some, average.lowest[at], average.highest[at])
+        return (left & (some >= self.saturation[:, None])).any(axis=0)
 
-def _mean_error(sigma: np.ndarray, used: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return sigma / np.sqrt(used)
+    def _candidates(self, samples, block: BlockResult, start: int) -> _Candidates:
+        at = np.flatnonzero(block.candidate)
+        wide = block.wide
+        # most keep the same samples either way
+        other = np.flatnonzero(
+            (wide.lowest[at] != block.main.lowest[at])
+            | (wide.highest[at] != block.main.highest[at])
+        )
+        some = at[other]
+        change = rejected_samples(samples[:, some], wide.lowest[some], wide.highest[some])
+        change = change.astype(np.int8) - rejected_samples(
+            samples[:, some], block.main.lowest[some], block.main.highest[some]
+        )
+        frame, number = np.nonzero(change)
+        return _Candidates(
+            index=at + start,
+            exceedance=block.exceedance[at],
+            squares=np.square(block.relative[at], dtype=np.float64),
+            always=block.unclipped[at],
+            mean=wide.mean[at],
+            error=wide.error[at],
+            used=wide.used[at],
+            saturated=self._saturated(samples, wide, at),
+            changed=(frame, other[number], change[frame, number]),
+        )
 
-
-def _other_clipping(samples, block: BlockResult, saturated, index, k) -> _Candidates:
-    """Clip once at k max(min(1.4826 MAD, scatter), sigma): a noisy pixel keeps its samples.
-
-    The scatter is the noise map's, without what may be cosmic rays. MAD alone is wild for few
-    samples and would let one hit in fifty pass; the scatter alone is blown up by a second hit.
-    """
-    raw, sigma = samples[:, index], block.sigma[index]
-    ordered, number = sort_stack(raw)
-    zero = np.zeros_like(number)
-    distance = np.sort(np.abs(ordered - run_median(ordered, zero, number)), axis=0)
-    mad = MAD_TO_SIGMA * run_median(distance, zero, number)
-    wide = np.fmax(np.fmin(mad, block.scatter[index]), sigma)
-    other = stack_block(ordered, number, sigma=wide, k=k, iterations=1)
-    out = rejected_samples(raw, other.lowest, other.highest)
-    first_out = rejected_samples(raw, block.lowest[index], block.highest[index])
-    kept = np.isfinite(raw) & ~out
-    return _Candidates(
-        index=index,
-        mean=other.mean,
-        error=_mean_error(np.sqrt(np.maximum(sigma**2, other.variance)), other.used),
-        used=other.used,
-        saturated=(saturated[:, index] & kept).any(axis=0),
-        difference=out.astype(np.int8) - first_out,
-    )
-
-
-def _do_block(darks, survey: Survey, settings, rows: slice, images: _Images) -> None:
-    samples, saturated = _read_block(darks, survey, settings, rows, images)
-    model, shape = survey.noise, (rows.stop - rows.start, darks[0].shape[1])
-    block = process_block(
-        samples,
-        model.sigma_rows(rows.start, rows.stop).ravel(),
-        model.background_rows(rows.start, rows.stop).ravel(),
-        _options(settings, model.variance_slope),
-        processors(),
-    )
-    rejected = block.count - block.used
-    some = np.flatnonzero(rejected)
-    out = rejected_samples(samples[:, some], block.lowest[some], block.highest[some])
-    images.frame_rejected += out.sum(axis=1)
-    saturated_left = saturated.any(axis=0)
-    saturated_left[some] = (saturated[:, some] & ~out).any(axis=0)
-    for name, values in (
-        ("mean", block.mean),
-        ("errors", _mean_error(block.sigma, block.used)),
-        ("noise", block.scatter),
-        ("relative", block.relative),
-        ("exceedance", block.exceedance),
-        ("quietness", block.quiet),
-        ("used", block.used),
-        ("rejected", rejected),
-        ("unclipped", block.unclipped),
-        ("saturated", saturated_left),
-    ):
-        getattr(images, name)[rows] = values.reshape(shape)
-    maybe = np.flatnonzero(((block.exceedance > CANDIDATE) | block.unclipped) & (block.count > 0))
-    if maybe.size and settings.stacked_clipping_iterations:
-        found = _other_clipping(samples, block, saturated, maybe, settings.stacked_clipping_sigma)
-        images.candidates.append(replace(found, index=found.index + rows.start * shape[1]))
-
-
-def _options(settings, slope: float) -> BlockOptions:
-    return BlockOptions(
-        deviation=settings.stacked_clipping_deviation,
-        k=settings.stacked_clipping_sigma,
-        iterations=settings.stacked_clipping_iterations,
-        upper=settings.noise_clipping_upper_sigma,
-        lower=settings.noise_clipping_lower_sigma,
-        slope=slope,
-    )
-
-
-def _choose_clipping(images: _Images, noisy: np.ndarray, own_deviation: bool) -> None:
-    """Give the noisy pixels the result of their own clipping."""
-    for found in images.candidates:
-        chosen = noisy.ravel()[found.index]
-        at = found.index[chosen]
-        images.errors.flat[at] = found.error[chosen]
-        if not own_deviation:
-            # the user asked for one deviation everywhere: only the error follows the scatter
-            continue
-        images.mean.flat[at] = found.mean[chosen]
-        images.rejected.flat[at] += (images.used.flat[at] - found.used[chosen]).astype(np.int16)
-        images.used.flat[at] = found.used[chosen]
-        images.saturated.flat[at] = found.saturated[chosen]
-        images.frame_rejected += found.difference[:, chosen].sum(axis=1)
+    def choose(self, found: _Candidates, noisy: np.ndarray, frame_rejected: np.ndarray) -> None:
+        """Give the noisy pixels among the candidates the result of their own clipping."""
+        at = found.index[noisy]
+        self.mean.flat[at], self.errors.flat[at] = found.mean[noisy], found.error[noisy]
+        self.rejected.flat[at] += (self.used.flat[at] - found.used[noisy]).astype(np.int16)
+        self.used.flat[at] = found.used[noisy]
+        self.saturated.flat[at] = found.saturated[noisy]
+        frame, candidate, change = found.changed
+        np.add.at(frame_rejected, frame[noisy[candidate]], change[noisy[candidate]])
 
 
 def combine(
     darks: Sequence[RawDark],
     survey: Survey,
     settings,
+    blocks: Sequence[slice],
+    threads: int = 1,
     step: Callable[[], None] = lambda: None,
 ) -> Combined:
     """Stack the frames: clip, average, and find the noisy pixels.
@@ -198,33 +211,41 @@ def combine(
     survey : Survey
         Of the same frames.
     settings : MdarkSettings
+    blocks : sequence of slice
+        Rows that are done at a time; with `threads` of no influence on the result.
+    threads : int
     step : callable
         Called after each block of rows.
     """
-    shape = darks[0].shape
-    images = _Images(shape, len(darks))
-    for rows in row_blocks(*shape, len(darks)):
-        _do_block(darks, survey, settings, rows, images)
+    stack, parts = _Stack(darks, survey, settings), []
+    for part in in_order(stack.do, blocks, threads):
+        parts.append(part)
         step()
-    found = threshold_noise(
-        images.relative,
-        images.exceedance,
-        images.quietness,
+    candidates = [p.candidates for p in parts]
+    scale = noise_scale(
+        np.concatenate([c.squares for c in candidates]),
+        np.concatenate([c.exceedance for c in candidates]),
+        rest=math.fsum(np.concatenate([p.squares for p in parts])),
+        others=sum(p.judged for p in parts),
         iterations=settings.noise_clipping_iterations,
     )
-    noisy = found.noisy | images.unclipped
-    _choose_clipping(images, noisy, settings.stacked_clipping_deviation == "noise-model")
+    noisy = np.zeros(stack.shape, bool)
+    frame_rejected = np.sum([p.frame_rejected for p in parts], axis=0)
+    for found in candidates:
+        chosen = found.always | (found.exceedance > scale)
+        noisy.flat[found.index[chosen]] = True
+        stack.choose(found, chosen, frame_rejected)
     return Combined(
-        mean=images.mean,
-        errors=images.errors,
-        used=images.used,
-        rejected=images.rejected,
-        noise=np.where(np.isfinite(images.noise), images.noise, np.float32(0)),
+        mean=stack.mean,
+        errors=stack.errors,
+        used=stack.used,
+        rejected=stack.rejected,
+        noise=stack.noise,
         noisy=noisy,
-        quiet=found.quiet,
-        saturated=images.saturated,
-        frame_rejected=images.frame_rejected,
-        noise_scale=found.scale,
-        frame_low=images.frame_low,
-        frame_high=images.frame_high,
+        quiet=None if stack.quiet is None else stack.quiet < scale,
+        saturated=stack.saturated,
+        frame_rejected=frame_rejected,
+        noise_scale=scale,
+        frame_low=stack.frame_low,
+        frame_high=stack.frame_high,
     )

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 ALL_ONES = 0xFFFFFFFF
+_PAIRS = 1 << 15
+"""Pairs of words summed at a time: few enough to stay in the processor's cache."""
+_ZERO = ord("0")
+_PLAIN = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,51 @@ class PixelLayout:
         return self.offset + first * row, (last - first) * row
 
 
-def ones_complement_sum(data: bytes | memoryview) -> int:
-    """32-bit ones' complement sum of big-endian words (FITS standard 4.0, appendix J)."""
-    whole = len(data) // 4 * 4
-    total = int(np.frombuffer(data[:whole], dtype=">u4").sum(dtype=np.uint64))
-    if whole < len(data):
-        total += int.from_bytes(bytes(data[whole:]).ljust(4, b"\0"), "big")
+def ones_complement_sum(data: bytes | memoryview | np.ndarray, total: int = 0) -> int:
+    """32-bit ones' complement sum of big-endian words (FITS standard 4.0, appendix J).
+
+    Parameters
+    ----------
+    data : bytes-like
+        One dimension of bytes; the last word is filled up with zeros.
+    total : int
+        Sum of what stands before it, a whole number of words.
+    """
+    whole = len(data) // 8 * 8
+    pairs = np.frombuffer(data[:whole], dtype=">u8")
+    total += int.from_bytes(bytes(data[whole:]).ljust(8, b"\0"), "big")
+    buffer = np.empty(min(_PAIRS, len(pairs)), np.uint64)
+    for first in range(0, len(pairs), _PAIRS):
+        native_pairs = buffer[: len(pairs) - first]
+        native_pairs[:] = pairs[first : first + _PAIRS]
+        # the sum of both words may wrap, that of one word each cannot
+        both = int(np.add.reduce(native_pairs))
+        native_pairs >>= 32
+        upper = int(np.add.reduce(native_pairs))
+        total += upper + ((both - (upper << 32)) & 0xFFFFFFFFFFFFFFFF)
     while total >> 32:
         total = (total & ALL_ONES) + (total >> 32)
     return total
+
+
+def encoded_checksum(total: int) -> bytes:
+    """Value of CHECKSUM, 16 characters, that makes a sum of `total` minus zero.
+
+    The value is made for the place that a CHECKSUM card gives it, and `total` is the sum with
+    sixteen ``0`` there (FITS standard 4.0, appendix J).
+    """
+    columns = []
+    for byte in (ALL_ONES - total).to_bytes(4, "big"):
+        quarter, rest = divmod(byte, 4)
+        column = [_ZERO + quarter + rest, *3 * [_ZERO + quarter]]
+        # letters and digits only: what one of a pair gains the other loses
+        for i in (0, 2):
+            while not _PLAIN.issuperset(column[i : i + 2]):
+                column[i] += 1
+                column[i + 1] -= 1
+        columns.append(column)
+    code = bytes(letter for row in zip(*columns, strict=True) for letter in row)
+    return code[-1:] + code[:-1]
 
 
 def is_zero_sum(total: int) -> bool:

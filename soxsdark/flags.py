@@ -1,14 +1,20 @@
 """Background, excess, hot and cold pixels, and the bits that say what is wrong with a pixel."""
 
+import math
 from dataclasses import dataclass
 from enum import IntFlag
 
 import numpy as np
 
 from soxsdark.grid import Grid, filled
+from soxsdark.medians import clipped_centres
 
-CLIP = 3.0
-ROUNDS = 10
+SAMPLE = 1 << 19
+"""Pixels that tell the scatter of a whole frame to a thousandth: 1 / sqrt(2 * SAMPLE)."""
+ENOUGH = SAMPLE // 8
+"""With fewer good pixels in the sample, all of the frame are taken."""
+BAND = 1 << 18
+"""Pixels worked on at a time: they stay in the processor's cache."""
 
 
 class Flag(IntFlag):
@@ -28,104 +34,112 @@ class Flag(IntFlag):
 
 
 @dataclass(frozen=True)
-class Excess:
-    """The master dark above its local background; electrons."""
+class Background:
+    """Smooth background of a master dark, and the scatter of what stands above it; electrons."""
 
-    image: np.ndarray
-    background: np.ndarray
+    grid: Grid
+    level: np.ndarray
+    """One number a block, float32."""
     sigma: float
-    """Robust spatial scatter of the excess."""
+    """Robust spatial scatter of the excess, the image above its background."""
+
+    def rows(self, first: int, last: int) -> np.ndarray:
+        """The background of the pixel rows first to last (half-open), float32."""
+        return self.grid.spread(self.level, first, last)
 
 
-def clipped_centre(values: np.ndarray) -> tuple[float, float]:
-    """3-sigma-clipped median and standard deviation around it (NaN for nothing).
-
-    The deviation is corrected for what a Gaussian loses beyond 3 sigma.
-    """
-    if not values.size:
-        return np.nan, np.nan
-    ordered = np.sort(values).astype(np.float64)
-    kept = ordered
-    quarter = len(ordered) // 4
-    sigma = (ordered[-1 - quarter] - ordered[quarter]) / 1.349 or float(np.std(ordered))
-    for _ in range(ROUNDS):
-        centre = float(np.median(kept))
-        low, high = np.searchsorted(ordered, [centre - CLIP * sigma, centre + CLIP * sigma])
-        new = ordered[low:high]
-        if not len(new):
-            break
-        # variance of a unit Gaussian within 3 sigma
-        spread = float(np.std(new)) / np.sqrt(0.97334)
-        if len(new) == len(kept) and np.isclose(spread, sigma, rtol=1e-6):
-            break
-        kept, sigma = new, spread
-    return float(np.median(kept)), sigma
+def bands(shape: tuple[int, int]) -> list[slice]:
+    """Slices of rows to be worked on one by one."""
+    height = max(1, BAND // shape[1])
+    return [slice(top, min(top + height, shape[0])) for top in range(0, shape[0], height)]
 
 
-def background_map(image: np.ndarray, good: np.ndarray, box: int) -> np.ndarray:
-    """Smooth background: clipped medians of blocks, bilinear between them.
+def find_background(image: np.ndarray, bad: np.ndarray | None, box: int) -> Background:
+    """Clipped medians of blocks, bilinear between them, and the scatter of the excess.
 
     Parameters
     ----------
-    image : ndarray, (rows, columns)
-    good : ndarray of bool
-        True = may be used (the inverse of a mask).
+    image : ndarray of float, (rows, columns), electrons
+        NaN where there is no sample.
+    bad : ndarray of bool or None
+        True = takes part neither in background nor in scatter. If that leaves no pixel,
+        all that are finite do.
     box : int
         Side of the blocks, pixels; 0: one median for the whole image.
     """
-    if not box:
-        return np.full(image.shape, clipped_centre(image[good])[0], dtype=np.float32)
     grid = Grid.of(image.shape, box)
-    coarse = np.full(grid.shape, np.nan)
-    for i, j, rows, columns in grid.blocks():
-        coarse[i, j] = clipped_centre(image[rows, columns][good[rows, columns]])[0]
-    smooth = filled(coarse, 0.0)
-    result = np.empty(image.shape, dtype=np.float32)
-    for top in range(0, image.shape[0], 256):
-        bottom = min(top + 256, image.shape[0])
-        result[top:bottom] = grid.spread(smooth, top, bottom)
-    return result
+    level = _block_levels(image, bad, grid)
+    if bad is not None and np.isnan(level).all():
+        return find_background(image, None, box)
+    level = filled(level, 0.0).astype(np.float32)
+    return Background(grid, level, _spatial_sigma(image, bad, Background(grid, level, math.nan)))
 
 
-def find_excess(image: np.ndarray, good: np.ndarray, box: int) -> Excess:
-    """Excess of the master dark above its local background, and its spatial scatter.
+def _block_levels(image: np.ndarray, bad: np.ndarray | None, grid: Grid) -> np.ndarray:
+    """Clipped median of each block; NaN for one without a good pixel."""
+    level = np.empty(grid.shape)
+    for i, rows in enumerate(grid.bands()):
+        lines, count = grid.cut(image[rows], None if bad is None else bad[rows])
+        lines.sort(axis=1)
+        level[i] = clipped_centres(lines, count)[0]
+    return level
 
-    Parameters
-    ----------
-    image : ndarray, (rows, columns), electrons
-        NaN where there is no sample.
-    good : ndarray of bool
-        True = may be used for background and scatter.
-    box : int
-        Side of the background's blocks; 0: off.
-    """
-    usable = good & np.isfinite(image)
-    if not usable.any():
-        usable = np.isfinite(image)
-    background = background_map(image, usable, box)
-    excess = image - background
-    return Excess(excess, background, clipped_centre(excess[usable])[1])
+
+def _spatial_sigma(image: np.ndarray, bad: np.ndarray | None, background: Background) -> float:
+    """3-sigma-clipped standard deviation of the excess (NaN: no good pixel)."""
+    step = max(1, image.size // SAMPLE)
+    # every row and every column of the frame are seen alike
+    while math.gcd(step, image.shape[1]) > 1:
+        step += 1
+    excess = _sampled_excess(image, bad, background, step)
+    if step > 1 and excess.size < ENOUGH:
+        excess = _sampled_excess(image, bad, background, 1)
+    if not excess.size:
+        return math.nan
+    excess.sort()
+    return float(clipped_centres(excess[None], np.array([excess.size]))[1][0])
+
+
+def _sampled_excess(image, bad, background: Background, step: int) -> np.ndarray:
+    """Excess of every step-th pixel, in reading order, as far as it is good."""
+    parts = []
+    for rows in bands(image.shape):
+        every = slice(-rows.start * image.shape[1] % step, None, step)
+        part = image[rows].reshape(-1)[every]
+        part = part - background.rows(rows.start, rows.stop).reshape(-1)[every]
+        good = np.isfinite(part)
+        if bad is not None:
+            good &= ~bad[rows].reshape(-1)[every]
+        parts.append(part[good])
+    return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a pixel is hot or cold."""
+
+    sigma: float
+    """Spatial scatter of the excess, electrons."""
+    hot_sigma: float = 5.0
+    cold_sigma: float = 5.0
+    hot_level: float | None = None
+    """Electrons; None: not asked for."""
 
 
 def hot_and_cold(
-    excess: Excess,
-    errors: np.ndarray,
-    *,
-    hot_sigma: float = 5.0,
-    cold_sigma: float = 5.0,
-    hot_level: float | None = None,
+    excess: np.ndarray, errors: np.ndarray, limits: Limits
 ) -> tuple[np.ndarray, np.ndarray]:
     """Masks of hot and of cold pixels, True = bad.
 
-    Hot: excess > hot_sigma * max(spatial sigma, ERRS), or excess > hot_level (electrons) where
-    that is given; cold: excess < -cold_sigma * max(spatial sigma, ERRS).
+    Hot: excess > hot_sigma * max(sigma, errors), or excess > hot_level where that is given;
+    cold: excess < -cold_sigma * max(sigma, errors).
     """
     with np.errstate(invalid="ignore"):
-        noise = np.fmax(errors, excess.sigma)
-        hot = excess.image > hot_sigma * noise
-        if hot_level is not None:
-            hot |= excess.image > hot_level
-        return hot, excess.image < -cold_sigma * noise
+        noise = np.fmax(errors, limits.sigma)
+        hot = excess > limits.hot_sigma * noise
+        if limits.hot_level is not None:
+            hot |= excess > limits.hot_level
+        return hot, excess < -limits.cold_sigma * noise
 
 
 def combine(**masks: np.ndarray | None) -> np.ndarray:
@@ -134,6 +148,9 @@ def combine(**masks: np.ndarray | None) -> np.ndarray:
     for name, mask in masks.items():
         if mask is None:
             continue
-        bits = np.where(mask, np.int16(Flag[name.upper()]), np.int16(0))
-        result = bits if result is None else result | bits
+        bit = np.int16(Flag[name.upper()])
+        if result is None:
+            result = mask * bit
+        elif mask.any():
+            result |= mask * bit
     return result

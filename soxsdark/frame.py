@@ -35,8 +35,6 @@ class Loaded:
     """(rows, columns), ADU, native byte order; NaN = no value."""
     sha256: str
     """Of the file on disk."""
-    crc: int
-    """CRC-32 of the pixel values: equal for equal pixels."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ class Frame:
             pixels = native(stored.reshape(self.layout.shape), self.layout)
         else:
             pixels = self.read_rows(*self._all_rows)
-        return Loaded(pixels, sha256, zlib.crc32(np.ascontiguousarray(pixels)))
+        return Loaded(pixels, sha256)
 
     @property
     def _all_rows(self) -> tuple[int, int]:

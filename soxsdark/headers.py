@@ -157,9 +157,19 @@ def make_card(keyword: str, value: object, comment: str = "") -> fits.Card:
         filled += 10 if filled else 0
     if isinstance(value, str):
         value = _ascii(value)
+    comment = _ascii(comment)
+    if _fits_surely(keyword, value, comment):
+        return fits.Card(keyword, value, comment)
     length = len(fits.Card(keyword, value).image.rstrip())
     room = _CARD - max(length, filled) if length <= _CARD else 60
-    return fits.Card(keyword, value, _cut(_ascii(comment), room - len(" / ")))
+    return fits.Card(keyword, value, _cut(comment, room - len(" / ")))
+
+
+def _fits_surely(keyword: str, value: object, comment: str) -> bool:
+    """Whether a card is so short that it need not be made to see that its comment fits."""
+    text = str(value)
+    quoted = len(text) + text.count("'") + len("''")
+    return len(keyword.ljust(8)) + len(" = ") + max(25, quoted) + len(" / " + comment) <= _CARD
 
 
 def _cut(comment: str, room: int) -> str:

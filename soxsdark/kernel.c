@@ -13,19 +13,13 @@
 
 #define TILE 64
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
-#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDE
-#endif
-
 size_t sd_scratch(size_t frames)
 {
     return frames * (TILE * sizeof(float) + sizeof(double)) + 64;
 }
 
 /* Batcher's odd-even merge sort of the rows of (frames, TILE), each column for itself. */
-WIDE static void sort_tile(float *tile, size_t frames)
+SD_WIDE static void sort_tile(float *tile, size_t frames)
 {
     for (size_t p = 1; p < frames; p *= 2)
         for (size_t k = p; k >= 1; k /= 2)
@@ -84,7 +78,7 @@ static double spread(const double *x, size_t first, size_t last, double centre, 
 }
 
 /* Clip the sorted samples; returns 1 if fewer than two would be left, and then keeps all. */
-static int clip(const double *x, size_t count, double sigma, const struct sd_options *o,
+static int clip(const double *x, size_t count, int kind, double sigma, int iterations, double k,
                 size_t *first, size_t *last)
 {
     double lower = -INFINITY, upper = INFINITY;
@@ -92,13 +86,13 @@ static int clip(const double *x, size_t count, double sigma, const struct sd_opt
     *last = count;
     if (count < 3)
         return 0;
-    for (int round = 0; round < o->iterations && *last - *first >= 2; round++) {
+    for (int round = 0; round < iterations && *last - *first >= 2; round++) {
         double centre = median(x, *first, *last);
         double deviation =
-            o->deviation == SD_NOISE_MODEL ? sigma : spread(x, *first, *last, centre, o->deviation);
+            kind == SD_NOISE_MODEL ? sigma : spread(x, *first, *last, centre, kind);
         size_t start = *first, stop = *last;
-        lower = centre - o->k * deviation;
-        upper = centre + o->k * deviation;
+        lower = centre - k * deviation;
+        upper = centre + k * deviation;
         while (start < stop && !(x[start] >= lower))
             start++;
         while (stop > start && !(x[stop - 1] <= upper))
@@ -126,8 +120,9 @@ static int clip(const double *x, size_t count, double sigma, const struct sd_opt
     return 0;
 }
 
-static void average(const double *x, size_t first, size_t last, size_t at,
-                    const struct sd_results *r)
+/* Average the run first to last (not empty); the variance has one degree of freedom less. */
+static double average(const double *x, size_t first, size_t last, size_t at,
+                      const struct sd_average *r)
 {
     double origin = x[first], sum = 0, squares = 0, number = (double)(last - first);
     for (size_t i = first; i < last; i++)
@@ -135,10 +130,11 @@ static void average(const double *x, size_t first, size_t last, size_t at,
     double offset = sum / number;
     for (size_t i = first; i < last; i++)
         squares += (x[i] - origin - offset) * (x[i] - origin - offset);
-    r->mean[at] = origin + offset;
-    r->variance[at] = squares / (last - first > 1 ? number - 1 : 1);
-    r->lowest[at] = origin;
-    r->highest[at] = x[last - 1];
+    r->mean[at] = (float)(origin + offset);
+    r->lowest[at] = (float)origin;
+    r->highest[at] = (float)x[last - 1];
+    r->used[at] = (int32_t)(last - first);
+    return squares / (last - first > 1 ? number - 1 : 1);
 }
 
 static double shot_noise(double sigma, double signal, const struct sd_options *o)
@@ -146,8 +142,8 @@ static double shot_noise(double sigma, double signal, const struct sd_options *o
     return sqrt(sigma * sigma + signal * o->slope);
 }
 
-/* Scatter against `sigma`, with and without what may be events. */
-static void judge_noise(const double *x, size_t count, double centre, double sigma, size_t at,
+/* Scatter against `sigma`, with and without what may be events; returns the scatter. */
+static double judge_noise(const double *x, size_t count, double centre, double sigma, size_t at,
                         const struct sd_options *o, const struct sd_results *r)
 {
     const double *limits = o->limits + count * (o->most_events + 1);
@@ -176,46 +172,72 @@ static void judge_noise(const double *x, size_t count, double centre, double sig
             squares += (x[number] - origin) * (x[number] - origin);
         }
     }
-    r->relative[at] = sqrt(chosen / (double)(count - 1 - found));
-    r->scatter[at] = r->relative[at] * sigma;
-    r->exceedance[at] = smallest;
-    r->quiet[at] = isnan(o->lower[count]) ? INFINITY : all / o->lower[count];
+    double relative = sqrt(chosen / (double)(count - 1 - found));
+    r->relative[at] = (float)relative;
+    r->scatter[at] = (float)(relative * sigma);
+    r->exceedance[at] = (float)smallest;
+    r->quiet[at] = isnan(o->lower[count]) ? INFINITY : (float)(all / o->lower[count]);
+    return relative * sigma;
+}
+
+/*
+ * Average a pixel the way a noisy one is: clipped once at k max(min(MAD, scatter), sigma), so
+ * that it keeps its samples, and with an error that its own scatter may raise.
+ */
+static void average_wide(const double *x, size_t count, double centre, double sigma,
+                         double scatter, size_t first, size_t last, size_t at,
+                         const struct sd_options *o, const struct sd_results *r)
+{
+    if (o->deviation == SD_NOISE_MODEL) {
+        double wide = fmax(fmin(spread(x, 0, count, centre, SD_MAD), scatter), sigma);
+        clip(x, count, SD_NOISE_MODEL, wide, o->iterations > 0, o->k, &first, &last);
+    }
+    double variance = average(x, first, last, at, &r->wide);
+    r->wide.error[at] = (float)(sqrt(fmax(sigma * sigma, variance)) / sqrt((double)(last - first)));
 }
 
 static void do_pixel(const double *x, size_t count, double sigma, double background, size_t at,
                      const struct sd_options *o, const struct sd_results *r)
 {
-    size_t first, last, least = count > 0 ? count : 1;
-    double centre = count > 0 ? median(x, 0, count) : NAN;
-    double signal = centre - background, cautious = sigma, own = sigma;
-    if (signal > o->significant * sigma / sqrt((double)least)) {
+    size_t first, last;
+    r->count[at] = (int32_t)count;
+    r->scatter[at] = r->relative[at] = NAN;
+    r->exceedance[at] = 0;
+    r->quiet[at] = INFINITY;
+    r->unclipped[at] = r->candidate[at] = 0;
+    if (count == 0) {
+        r->main.mean[at] = r->main.lowest[at] = r->main.highest[at] = NAN;
+        r->main.error[at] = INFINITY;
+        r->main.used[at] = 0;
+        return;
+    }
+    double centre = median(x, 0, count), signal = centre - background;
+    double own = shot_noise(sigma, 0, o), cautious = own, scatter = NAN;
+    if (signal > o->significant * sigma / sqrt((double)count)) {
         double floor_signal = x[(count - 1) / 4] - background;
         own = shot_noise(sigma, signal, o);
         cautious = shot_noise(sigma, floor_signal > 0 ? floor_signal : 0, o);
-    } else {
-        own = cautious = shot_noise(sigma, 0, o);
     }
-    r->sigma[at] = own;
-    r->count[at] = (int32_t)count;
-    r->unclipped[at] = (uint8_t)clip(x, count, own, o, &first, &last);
-    r->used[at] = (int32_t)(last - first);
-    r->scatter[at] = r->relative[at] = r->mean[at] = r->lowest[at] = r->highest[at] = NAN;
-    r->variance[at] = r->exceedance[at] = 0;
-    r->quiet[at] = INFINITY;
-    if (count > 0)
-        average(x, first, last, at, r);
+    r->unclipped[at] =
+        (uint8_t)clip(x, count, o->deviation, own, o->iterations, o->k, &first, &last);
+    average(x, first, last, at, &r->main);
+    r->main.error[at] = (float)(own / sqrt((double)(last - first)));
     if (count > 1)
-        judge_noise(x, count, centre, cautious, at, o, r);
+        scatter = judge_noise(x, count, centre, cautious, at, o, r);
+    if (r->exceedance[at] > o->candidate || r->unclipped[at]) {
+        r->candidate[at] = 1;
+        average_wide(x, count, centre, own, scatter, first, last, at, o, r);
+    }
 }
 
-void sd_block(const float *samples, size_t frames, size_t pixels, size_t first, size_t last,
-              const double *sigma, const double *background, const struct sd_options *options,
+void sd_block(const float *samples, size_t frames, size_t pixels, const double *sigma,
+              const double *background, const struct sd_options *options,
               const struct sd_results *results, void *scratch)
 {
     double *column = scratch;
     float *tile = (float *)(column + frames);
-    for (size_t left = first; left < last; left += TILE) {
-        size_t width = last - left < TILE ? last - left : TILE;
+    for (size_t left = 0; left < pixels; left += TILE) {
+        size_t width = pixels - left < TILE ? pixels - left : TILE;
         size_t counts[TILE] = {0};
         for (size_t i = 0; i < frames; i++) {
             const float *row = samples + i * pixels + left;

@@ -1,9 +1,17 @@
-/* Clipping and noise of a block of pixels; see kernel.c. */
+/* The arithmetic that is worth compiling; pure C. See kernel.c and frames.c. */
 #ifndef SOXSDARK_KERNEL_H
 #define SOXSDARK_KERNEL_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* One source, compiled for several vector widths, chosen when the library is loaded. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__) && \
+    !defined(SD_ONE_TARGET)
+#define SD_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define SD_WIDE
+#endif
 
 enum sd_deviation { SD_NOISE_MODEL = 0, SD_MAD = 1, SD_STD = 2 };
 
@@ -15,25 +23,56 @@ struct sd_options {
     double slope;        /* variance for each unit of signal */
     double significant;  /* a signal counts from this many sigma of the mean */
     double event;        /* a sample this many sigma above the median may be an event */
+    double candidate;    /* exceedance above which a pixel may turn out to be noisy */
     size_t most_events;  /* second dimension of `limits`, less one */
     const double *limits; /* (frames + 1, most_events + 1): thresholds for each count; NaN past */
     const double *lower; /* (frames + 1): lower thresholds; NaN: none */
 };
 
+/* Mean of the survivors of one clipping, its error, their number and their extremes. */
+struct sd_average {
+    float *mean, *error, *lowest, *highest;
+    int32_t *used;
+};
+
 /* One value a pixel each. */
 struct sd_results {
-    double *mean, *variance, *lowest, *highest, *sigma;
-    double *scatter, *relative, *exceedance, *quiet;
-    int32_t *used, *count;
-    uint8_t *unclipped;
+    struct sd_average main;
+    struct sd_average wide; /* of candidates only: clipped as a noisy pixel is */
+    float *scatter, *relative, *exceedance, *quiet;
+    int32_t *count;
+    uint8_t *unclipped, *candidate;
 };
 
 /* Bytes of scratch memory that `sd_block` needs for so many frames. */
 size_t sd_scratch(size_t frames);
 
-/* Do the pixels first to last (half-open) of samples (frames, pixels). */
-void sd_block(const float *samples, size_t frames, size_t pixels, size_t first, size_t last,
-              const double *sigma, const double *background, const struct sd_options *options,
+/* Do all pixels of samples (frames, pixels). */
+void sd_block(const float *samples, size_t frames, size_t pixels, const double *sigma,
+              const double *background, const struct sd_options *options,
               const struct sd_results *results, void *scratch);
+
+/* (pixel - level) * gain of `number` pixels of type code h, H, i, f or d; 0 if it is another. */
+int sd_electrons(const void *pixels, char type, size_t number, double level, double gain,
+                 float *electrons);
+
+/* Count pixels of type code h, H or i by value - low; 0 if it is another type. */
+int sd_histogram(const void *pixels, char type, size_t number, int64_t low, size_t width,
+                 int64_t *counts);
+
+/* A row of blocks of the difference of two frames. */
+struct sd_differences {
+    size_t rows, columns, blocks;
+    const int64_t *edges;    /* blocks + 1: columns at which blocks begin and end */
+    const float *background; /* blocks */
+    float warm;              /* signals above this over the background are left out */
+    float centre, step;      /* of the bins */
+    int32_t half;            /* bins on either side of the middle one */
+};
+
+/* Count first - second in (blocks, 2 half + 1) bins; mark the warm pixels that are not bad. */
+void sd_count_differences(const float *first, const float *second, const uint8_t *bad,
+                          const struct sd_differences *d, int32_t *scratch, int64_t *counts,
+                          uint8_t *warm);
 
 #endif

@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from soxsdark.compiled import kernel
+
 MAD_TO_SIGMA = 1.482602218505602
 """1 / norm.ppf(0.75): the standard deviation of a Gaussian over its median absolute deviation."""
 
@@ -64,13 +66,19 @@ def distinct(data: np.ndarray, bad: np.ndarray | None = None) -> tuple[np.ndarra
     width = int(pixels.max()) - low + 1
     if width > WIDEST_HISTOGRAM:
         return np.unique(pixels, return_counts=True)
-    if low < 0 or width < low:
-        pixels = np.subtract(pixels, low, dtype=np.int64)
-        counts = np.bincount(pixels, minlength=width)
-    else:
-        counts = np.bincount(pixels)[low:]
+    counts = _histogram(pixels, low, width)
     present = np.flatnonzero(counts)
     return present + low, counts[present]
+
+
+def _histogram(pixels: np.ndarray, low: int, width: int) -> np.ndarray:
+    """How many pixels have each of `width` values from `low` on."""
+    compiled = kernel()
+    if compiled is not None and pixels.dtype.isnative and pixels.dtype.char in "hHi":
+        counts = np.zeros(width, dtype=np.int64)
+        compiled.histogram(np.ascontiguousarray(pixels), low, counts)
+        return counts
+    return np.bincount(np.subtract(pixels, low, dtype=np.int64), minlength=width)
 
 
 def _middle(values: np.ndarray, counts: np.ndarray) -> float:

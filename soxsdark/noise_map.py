@@ -7,18 +7,23 @@ cosmic rays: a pixel is noisy only if it scatters too much with them and without
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
 
+from soxsdark.chi_square import chi_square_isf
 from soxsdark.errors import UsageError
-from soxsdark.stacking import column_sum, row_blocks, run_median, sort_stack
+from soxsdark.stacking import blocks_of, column_sum, run_median, sort_stack
 
 EVENT = 5.0
 """A sample this many sigma above the median may be a cosmic ray."""
 
 SAMPLES_AN_EVENT = 5
 """One event is forgiven for this many samples, and at least one."""
+
+CANDIDATE = 0.75
+"""Pixels that come this near to their threshold may turn out to be noisy, others not."""
 
 
 @dataclass(frozen=True)
@@ -64,34 +69,38 @@ def tail_probability(k: float) -> float:
     return NormalDist().cdf(-k)
 
 
-def events_forgiven(count: int) -> int:
-    """Cosmic rays that a stack of `count` samples may hold without being noisy."""
-    return max(1, count // SAMPLES_AN_EVENT) if count > 2 else 0
+def events_forgiven(count):
+    """Cosmic rays that stacks of `count` samples may hold without being noisy."""
+    return np.where(count > 2, np.maximum(1, count // SAMPLES_AN_EVENT), 0)
 
 
-def thresholds(count: int, upper: float) -> np.ndarray:
-    """Upper thresholds of the sum of squares for 0, 1, ... events left out.
+@lru_cache(maxsize=8)
+def upper_thresholds(frames: int, upper: float) -> np.ndarray:
+    """Upper thresholds of the sum of squares: (valid samples up to `frames`, events left out).
 
     Without events: chi-square of count - 1 degrees of freedom at the probability of `upper`
     sigma. With events left out the samples are few, and a pixel that gets there has shown an
     outlier already, so the probability may be larger where it has to be: 0.05 below ten
-    samples, 0.05 for a second event below fifteen, 0.002 elsewhere.
+    samples, 0.05 for a second event below fifteen, 0.002 elsewhere. NaN where more events are
+    left out than may be.
     """
-    from scipy.special import chdtri
+    count, events = np.indices((frames + 1, int(events_forgiven(frames)) + 1))
+    probability = np.where((count < 10) | ((count < 15) & (events > 1)), 0.05, 2e-3)
+    probability[:, 0] = tail_probability(upper)
+    there = (count >= 2) & (events <= events_forgiven(count))
+    table = np.full(count.shape, np.nan)
+    table[there] = chi_square_isf(probability[there], (count - 1 - events)[there])
+    return table
 
-    events = np.arange(events_forgiven(count) + 1)
-    probability = np.where((count < 15) & (events > 1), 0.05, 2e-3)
-    if count < 10:
-        probability[:] = 0.05
-    probability[0] = tail_probability(upper)
-    return chdtri(count - 1.0 - events, probability)
 
-
-def lower_threshold(count: int, lower: float) -> float:
-    """Sum of squares that a pixel of `count` samples falls below at `lower` sigma."""
-    from scipy.special import chdtri
-
-    return float(chdtri(count - 1.0, 1 - tail_probability(lower)))
+@lru_cache(maxsize=8)
+def lower_thresholds(frames: int, lower: float | None) -> np.ndarray:
+    """Sum of squares below which a pixel is too quiet, for each number of valid samples."""
+    table = np.full(frames + 1, np.nan)
+    if lower is not None and frames > 1:
+        freedom = np.arange(1, frames)
+        table[2:] = chi_square_isf(np.full(frames - 1, 1 - tail_probability(lower)), freedom)
+    return table
 
 
 def _sums_of_squares(ordered: np.ndarray, count: int, events: int) -> np.ndarray:
@@ -112,8 +121,8 @@ def _sums_of_squares(ordered: np.ndarray, count: int, events: int) -> np.ndarray
 
 def _block_of(ordered, count: int, sigma, upper, lower) -> tuple[np.ndarray, ...]:
     """`noise_block` for pixels that all have `count` >= 2 valid samples."""
-    limits = thresholds(count, upper)
-    events = len(limits) - 1
+    events = int(events_forgiven(count))
+    limits = upper_thresholds(count, upper)[count, : events + 1]
     sums = _sums_of_squares(ordered, count, events)
     with np.errstate(divide="ignore"):
         # no scatter where none is expected is no excess
@@ -127,7 +136,7 @@ def _block_of(ordered, count: int, sigma, upper, lower) -> tuple[np.ndarray, ...
     chosen = np.take_along_axis(sums, found[None], axis=0)[0] / (count - 1 - found)
     quiet = np.full(sigma.shape, np.inf)
     if lower is not None:
-        quiet = sums[0] / lower_threshold(count, lower)
+        quiet = sums[0] / lower_thresholds(count, lower)[count]
     return np.sqrt(chosen), exceedance, quiet
 
 
@@ -164,6 +173,41 @@ def noise_block(
     return NoiseBlock(relative * sigma, relative, exceedance, quiet)
 
 
+def noise_scale(
+    squares: np.ndarray,
+    exceedance: np.ndarray,
+    *,
+    rest: float = 0.0,
+    others: int = 0,
+    iterations: int = 3,
+) -> float:
+    """Typical variance of the pixels that are not noisy, over the expected one.
+
+    Which pixels are noisy depends on the scale, so both are found in turn until neither
+    changes or `iterations` is reached. The scale is not let below `CANDIDATE`: expected noise
+    that wrong is no measure.
+
+    Parameters
+    ----------
+    squares, exceedance : ndarray, (P,)
+        Variance over the expected one, and `NoiseBlock.exceedance`.
+    rest, others
+        Sum of the squares, and number, of further pixels whose exceedance is at most
+        `CANDIDATE`.
+    """
+    scale = 1.0
+    for _ in range(iterations):
+        good = exceedance <= scale
+        number = others + int(np.count_nonzero(good))
+        if not number:
+            break
+        new = max((rest + float(np.sum(squares[good]))) / number, CANDIDATE)
+        if new == scale:
+            break
+        scale = new
+    return scale
+
+
 def threshold_noise(
     relative: np.ndarray,
     exceedance: np.ndarray,
@@ -173,28 +217,18 @@ def threshold_noise(
 ) -> NoiseMask:
     """Clip the noise image: what falls outside is the noise bad-pixel map.
 
-    The expected noise is scaled to the typical variance of the pixels that are not flagged;
-    flags and scale are found in turn until neither changes or `iterations` is reached.
-
     Parameters
     ----------
     relative, exceedance, quiet : ndarray, same shape
         Of `noise_block`.
+    iterations : int
+        See `noise_scale`, to which the expected noise is scaled.
     """
     judged = np.isfinite(relative)
-    scale = 1.0
-    noisy = exceedance > 1
-    for _ in range(iterations):
-        good = judged & ~noisy
-        if not good.any():
-            break
-        new = float(np.mean(np.square(relative[good], dtype=np.float64)))
-        if new <= 0 or new == scale:
-            break
-        scale = new
-        noisy = exceedance > scale
-    still = np.zeros_like(noisy) if quiet is None else judged & (quiet < scale)
-    return NoiseMask(noisy, still, scale)
+    squares = np.square(relative[judged], dtype=np.float64)
+    scale = noise_scale(squares, exceedance[judged], iterations=iterations)
+    still = np.zeros_like(judged) if quiet is None else judged & (quiet < scale)
+    return NoiseMask(exceedance > scale, still, scale)
 
 
 def create_noise_map(
@@ -233,7 +267,7 @@ def create_noise_map(
     sigma_of = expected_noise(samples, stack, noise, cautious=True)
     shape = samples.shape[1:]
     scatter, relative, exceedance, quiet = (np.empty(shape) for _ in range(4))
-    for rows in row_blocks(*shape, len(samples)):
+    for rows in blocks_of(shape, len(samples)):
         ordered, count = sort_stack(samples[:, rows].reshape(len(samples), -1))
         sigma = sigma_of(ordered, count, rows)
         block = noise_block(ordered, count, sigma, upper=upper, lower=lower)

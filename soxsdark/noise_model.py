@@ -1,7 +1,7 @@
 """What one sample of a pixel may scatter: measured on the differences of consecutive frames.
 
-The noise of an ordinary sample, sigma-zero, comes from the clipped standard deviation of the
-difference of two frames in blocks of 64 x 64 pixels, over sqrt(2). It already holds read
+The noise of an ordinary sample, sigma-zero, comes from the differences of consecutive frames in
+blocks of 64 x 64 pixels (`differences.pair_noise`). It already holds read
 noise, shot noise at the typical signal and quantisation. A smooth map of it follows what
 differs over the detector (the shot noise of an amplifier glow, a noisier corner). Pixels of
 higher signal add ``slope * signal``; the slope of variance against signal is one in electrons.
@@ -12,41 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from soxsdark.differences import CLIP, RECURSIONS, STEADY, PairNoise, truncated_variance
 from soxsdark.grid import Grid, filled
 
 BLOCK = 64
-CLIP = 4.0
-RECURSIONS = 20
 SIGNIFICANT = 5.0
 """Signals below this many sigma of the mean add no shot noise of their own."""
-WARM = 4.0
-"""Pixels this many sigma-zero above the background have a noise of their own."""
-BRIGHT = 10.0
-"""The slope is measured on pixels this many sigma-zero above the background."""
-FEWEST = 64
-"""Pixels of a block below which its noise is taken from the others; of a frame, unknown."""
-STEADY = 1 / 3
-"""A bright pixel has at least this share of its signal in every frame."""
 ENOUGH = 300
 """Samples in a bin of signal below which the slope is not measured there."""
-MOST_BRIGHT = 100_000
-"""Bright pixels taken from one pair of frames: beyond this more of them add nothing."""
-
-
-@dataclass(frozen=True)
-class PairNoise:
-    """What the difference of two frames says; electrons."""
-
-    sigma: float
-    """Median over blocks of the noise of one sample."""
-    blocks: np.ndarray
-    """Noise of one sample in each block of the grid (NaN: no usable pixel)."""
-    signal: np.ndarray
-    """Signal above the background of the bright pixels (mean of both frames)."""
-    difference: np.ndarray
-    """Their difference, the level removed."""
-    pixel: np.ndarray
-    """Their places in the flattened image."""
 
 
 @dataclass(frozen=True)
@@ -110,139 +83,6 @@ def shot_noise(sigma, background, median, count, slope: float, floor=None) -> np
     return np.sqrt(sigma**2 + np.where(significant, signal, 0.0) * slope)
 
 
-def _truncated_variance(k: np.ndarray) -> np.ndarray:
-    """Variance of a unit Gaussian cut off at plus and minus k."""
-    density = np.exp(-(k**2) / 2) / math.sqrt(2 * math.pi)
-    inside = np.array([math.erf(x / math.sqrt(2)) for x in np.ravel(k)]).reshape(np.shape(k))
-    return 1 - 2 * k * density / inside
-
-
-def _histogram_sigma(counts: np.ndarray, step: float) -> np.ndarray:
-    """Clipped standard deviation of histograms with bins of `step`, one a row.
-
-    The clip is at 4 sigma around the median, repeated; the result is corrected for what a
-    Gaussian loses there. Rows with too few entries give NaN.
-    """
-    half = counts.shape[1] // 2
-    offset = np.arange(-half, half + 1, dtype=np.float64)
-    cumulative = np.cumsum(counts, axis=1)
-    total = cumulative[:, -1:]
-    median = (cumulative <= total / 2).sum(axis=1) - half
-    distance = np.abs(offset - median[:, None])
-    # the half-width that holds 68.3 % seeds the clip and is no part of the result
-    inside = [(counts * (distance <= w)).sum(axis=1) for w in range(half + 1)]
-    seed = 0.5 + (np.array(inside) < 0.683 * total[:, 0]).sum(axis=0)
-    sigma = seed.astype(np.float64)
-    for _ in range(RECURSIONS):
-        reach = np.minimum(np.floor(CLIP * sigma), half)
-        kept = np.where(distance <= reach[:, None], counts, 0)
-        number = np.maximum(kept.sum(axis=1), 1)
-        mean = (kept @ offset) / number
-        variance = (kept * (offset - mean[:, None]) ** 2).sum(axis=1) / number
-        k = (reach + 0.5) / sigma
-        new = np.sqrt(np.maximum(variance / _truncated_variance(k), 1e-12))
-        if np.allclose(new, sigma, rtol=1e-4):
-            break
-        sigma = new
-    return np.where(total[:, 0] >= FEWEST, sigma * step, np.nan)
-
-
-def difference_noise(
-    first: np.ndarray,
-    second: np.ndarray,
-    grid: Grid,
-    labels: np.ndarray,
-    quantum: float,
-    bad: np.ndarray | None = None,
-) -> tuple[float, np.ndarray]:
-    """Noise of one sample from two frames: (typical, one a block of the grid).
-
-    Parameters
-    ----------
-    first, second : ndarray of float, shape of the detector
-        Frames with their levels removed, in electrons; not finite = bad.
-    grid, labels : Grid and its labels
-    quantum : float
-        Electrons between neighbouring values of the data; 0 for continuous data.
-    bad : ndarray of bool, optional
-        True = bad: left out.
-    """
-    difference = (first - second).ravel()
-    usable = np.isfinite(difference)
-    if bad is not None:
-        usable &= ~bad.ravel()
-    difference, block = difference[usable], labels.ravel()[usable]
-    if difference.size < FEWEST:
-        return math.nan, np.full(grid.shape, np.nan)
-    sample = np.sort(difference[:: max(1, difference.size // 20_011)])
-    # a value of the data, not the middle between two, and an odd number of quanta a bin: so no
-    # value lies on the border of two bins
-    centre = float(sample[len(sample) // 2])
-    rough = (sample[int(0.8413 * (len(sample) - 1))] - sample[int(0.1587 * (len(sample) - 1))]) / 2
-    step = quantum * (2 * int(rough / 16 / quantum) + 1) if quantum else rough / 8
-    if not step:
-        return 0.0, np.zeros(grid.shape)
-    half = max(8, math.ceil(12 * rough / step))
-    bins = np.rint((difference - centre) / step)
-    inside = np.abs(bins) <= half
-    index = block[inside] * np.int64(2 * half + 1) + (bins[inside].astype(np.int64) + half)
-    counts = np.bincount(index, minlength=grid.shape[0] * grid.shape[1] * (2 * half + 1))
-    sigma = _histogram_sigma(counts.reshape(-1, 2 * half + 1), step)
-    # Sheppard: bins wider than the data's own lattice add to the variance
-    widened = (step**2 - quantum**2) / 12
-    sigma = np.sqrt(np.maximum(sigma**2 - widened, 0) / 2).reshape(grid.shape)
-    return float(np.nanmedian(sigma)) if np.isfinite(sigma).any() else math.nan, sigma
-
-
-def pair_noise(
-    first: np.ndarray,
-    second: np.ndarray,
-    background: np.ndarray,
-    grid: Grid,
-    labels: np.ndarray,
-    quantum: float,
-    bad: np.ndarray | None = None,
-    limit: tuple[float, float] = (math.inf, math.inf),
-) -> PairNoise:
-    """All that the difference of two frames says of the noise.
-
-    Parameters
-    ----------
-    first, second, grid, labels, quantum, bad
-        As in `difference_noise`.
-    background : ndarray, shape of the grid
-        Typical signal of each block.
-    limit : pair of float
-        Saturation of either frame in its own scale; brighter samples are left out.
-    """
-    background = filled(background, 0.0)
-    ignored = np.zeros(first.shape, dtype=bool) if bad is None else bad
-    with np.errstate(invalid="ignore"):
-        signal = (first + second) / 2 - background.astype(first.dtype).ravel()[labels]
-        # selecting by the sum of two frames leaves the spread of their difference as it is
-        warm = signal > WARM * _rough_sigma(first, second)
-        sigma, blocks = difference_noise(first, second, grid, labels, quantum, ignored | warm)
-        both = (first < limit[0]) & (second < limit[1])
-        chosen = np.flatnonzero(both & ~ignored & (signal > BRIGHT * sigma))
-    # one that is dark in either frame was hit by a cosmic ray in the other
-    least = np.minimum(first.ravel()[chosen], second.ravel()[chosen])
-    chosen = chosen[least > signal.ravel()[chosen] * STEADY]
-    chosen = chosen[:: max(1, -(-chosen.size // MOST_BRIGHT))]
-    difference = first.ravel()[chosen] - second.ravel()[chosen]
-    return PairNoise(sigma, blocks, signal.ravel()[chosen], difference, chosen)
-
-
-def _rough_sigma(first: np.ndarray, second: np.ndarray) -> float:
-    """Noise of one sample to some ten percent, from a sample of the pixels."""
-    step = max(1, first.size // 20_011)
-    difference = first.ravel()[::step] - second.ravel()[::step]
-    difference = np.sort(difference[np.isfinite(difference)])
-    if not difference.size:
-        return math.inf
-    low, high = (difference[int(p * (len(difference) - 1))] for p in (0.1587, 0.8413))
-    return float(high - low) / 2 / math.sqrt(2)
-
-
 def _bin_variance(difference: np.ndarray) -> float:
     """Variance of one sample from differences: clipped at 4 sigma around zero, corrected."""
     sigma = 1.4826 * float(np.median(np.abs(difference)))
@@ -250,7 +90,7 @@ def _bin_variance(difference: np.ndarray) -> float:
         if sigma == 0:
             return 0.0
         kept = difference[np.abs(difference) <= CLIP * sigma]
-        new = math.sqrt(np.mean(kept**2) / float(_truncated_variance(np.array(CLIP))))
+        new = math.sqrt(np.mean(kept**2) / float(truncated_variance(np.array(CLIP))))
         if abs(new - sigma) < 1e-4 * sigma:
             break
         sigma = new

@@ -1,8 +1,8 @@
 """The products as FITS: the master dark and the mask out, a bad-pixel map in."""
 
-import hashlib
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,8 @@ import numpy as np
 from astropy.io import fits
 
 from .errors import InputError
-from .publish import writing
+from .fits_writer import Image, Plan, Written, write_files
 
-_BLOCK = 2880
 _MASK_EXTENSIONS = ("QUAL", "MASK")
 _IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 _UNREADABLE = (
@@ -52,50 +51,40 @@ class Mask:
     """Samples rejected along the stack."""
 
 
-def write_master(path: Path | str, master: Master, header: fits.Header) -> None:
-    """Write a master dark: FLUX in the primary HDU, then QUAL, ERRS and NCOM.
+@dataclass(frozen=True)
+class Product:
+    """One product that is to be written."""
+
+    path: Path
+    content: Master | Mask
+    header: fits.Header
+    """Primary header, as `soxsdark.headers.product_header` makes it."""
+
+
+def write_products(products: Sequence[Product], threads: int = 2) -> list[Written]:
+    """Write master darks and bad-pixel maps at once, and return name, size and hash of each file.
+
+    A master dark has FLUX in the primary HDU, then QUAL, ERRS and NCOM; a bad-pixel map the flags,
+    then NOISE and NREJ.
 
     Raises
     ------
     ProductError
-        The file cannot be written.
+        A file exists, or cannot be written.
     ValueError
         The images differ in shape, or a flag or count does not fit an integer image.
     """
-    unit = ("BUNIT", "electron", "Unit of the pixels")
-    deviation = ("UTYPE", "StdDevUncertainty", "Kind of uncertainty")
-    _write(
-        path,
-        header,
-        (
-            ("FLUX", _floats(master.flux), (unit,)),
-            ("QUAL", _integers(master.qual), ()),
-            ("ERRS", _floats(master.errs), (unit, deviation)),
-            ("NCOM", _integers(master.ncom), ()),
-        ),
-    )
+    return write_files([_plan(product) for product in products], threads)
 
 
-def write_mask(path: Path | str, mask: Mask, header: fits.Header) -> None:
-    """Write a bad-pixel map: the flags in the primary HDU, then NOISE and NREJ.
+def write_master(path: Path | str, master: Master, header: fits.Header) -> Written:
+    """Write one master dark, as `write_products` does."""
+    return write_products([Product(Path(path), master, header)])[0]
 
-    Raises
-    ------
-    ProductError
-        The file cannot be written.
-    ValueError
-        The images differ in shape, or a flag or count does not fit an integer image.
-    """
-    unit = ("BUNIT", "electron", "Unit of the pixels")
-    _write(
-        path,
-        header,
-        (
-            ("QUAL", _integers(mask.flags), ()),
-            ("NOISE", _floats(mask.noise), (unit,)),
-            ("NREJ", _integers(mask.rejected), ()),
-        ),
-    )
+
+def write_mask(path: Path | str, mask: Mask, header: fits.Header) -> Written:
+    """Write one bad-pixel map, as `write_products` does."""
+    return write_products([Product(Path(path), mask, header)])[0]
 
 
 def read_mask(path: Path | str) -> np.ndarray:
@@ -165,45 +154,43 @@ def _mask_pixels(path: Path | str, hdus: fits.HDUList) -> np.ndarray:
     return np.asarray(first.data)
 
 
-def _write(
-    path: Path | str,
-    header: fits.Header,
-    images: tuple[tuple[str, np.ndarray, tuple[tuple[str, str, str], ...]], ...],
-) -> None:
-    shapes = {name: pixels.shape for name, pixels, _ in images}
+def _plan(product: Product) -> Plan:
+    content = product.content
+    images = _master_images(content) if isinstance(content, Master) else _mask_images(content)
+    shapes = {image.name: image.pixels.shape for image in images}
     if len(set(shapes.values())) != 1:
         raise ValueError(f"images of one product differ in shape: {shapes}")
-    header = header.copy()
-    if "DATAMD5" in header:
-        header["DATAMD5"] = _md5([pixels for _, pixels, _ in images])
-    hdus = fits.HDUList()
-    for name, pixels, cards in images:
-        hdu = fits.ImageHDU(pixels) if hdus else fits.PrimaryHDU(pixels, header)
-        for card in (("EXTNAME", name, "Name of this image"), *cards):
-            hdu.header[card[0]] = card[1:]
-        hdus.append(hdu)
-    with writing(path):
-        hdus.writeto(path, checksum=True)
+    return Plan(product.path, product.header, images)
 
 
-def _floats(pixels: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(pixels, dtype=">f4")
+def _master_images(master: Master) -> tuple[Image, ...]:
+    deviation = ("UTYPE", "StdDevUncertainty", "Kind of uncertainty")
+    return (
+        _electrons("FLUX", master.flux),
+        _integers("QUAL", master.qual),
+        _electrons("ERRS", master.errs, deviation),
+        _integers("NCOM", master.ncom),
+    )
 
 
-def _integers(pixels: np.ndarray) -> np.ndarray:
-    """Return `pixels` as int16, or as int32 where a value needs it."""
+def _mask_images(mask: Mask) -> tuple[Image, ...]:
+    return (
+        _integers("QUAL", mask.flags),
+        _electrons("NOISE", mask.noise),
+        _integers("NREJ", mask.rejected),
+    )
+
+
+def _electrons(name: str, pixels: np.ndarray, *cards: tuple[str, str, str]) -> Image:
+    unit = ("BUNIT", "electron", "Unit of the pixels")
+    return Image(name, np.asarray(pixels), np.dtype(">f4"), (unit, *cards))
+
+
+def _integers(name: str, pixels: np.ndarray) -> Image:
+    """Return an image to be stored as int16, or as int32 where a value needs it."""
     pixels = np.asarray(pixels)
     for kind in (">i2", ">i4"):
         limits = np.iinfo(kind)
         if pixels.size == 0 or (limits.min <= pixels.min() and pixels.max() <= limits.max):
-            return np.ascontiguousarray(pixels, dtype=kind)
+            return Image(name, pixels, np.dtype(kind))
     raise ValueError(f"values up to {pixels.max()} do not fit an integer image")
-
-
-def _md5(images: list[np.ndarray]) -> str:
-    """Return ESO's DATAMD5: of all data units as they stand in the file, with their padding."""
-    digest = hashlib.md5(usedforsecurity=False)
-    for pixels in images:
-        digest.update(pixels.data)
-        digest.update(bytes(-pixels.nbytes % _BLOCK))
-    return digest.hexdigest()

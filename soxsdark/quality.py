@@ -9,6 +9,7 @@ import numpy as np
 
 from soxsdark.errors import ExitCode
 from soxsdark.flags import Flag
+from soxsdark.medians import median
 from soxsdark.survey import RawDark, Survey
 
 SLOPE_TOLERANCE = 0.25
@@ -100,6 +101,13 @@ def _slope(survey: Survey, gain_known: bool, name: str) -> Metric:
     return Metric("GAIN SLOPE", _known(slope), "", comment, verdict, why)
 
 
+def _centres(flux: np.ndarray, flags: np.ndarray) -> tuple[float, float]:
+    """Median and mean of the pixels with a sample that the input map does not call bad."""
+    known = flags & flags.dtype.type(Flag.INPUT | Flag.EMPTY) == 0
+    some = flux.ravel() if known.all() or not known.any() else flux[known]
+    return median(some), float(np.mean(some, dtype=np.float64))
+
+
 def _counts(flags: np.ndarray) -> list[Metric]:
     kinds = {
         "HOTPIX": (int(Flag.HOT), "hot pixels"),
@@ -108,8 +116,9 @@ def _counts(flags: np.ndarray) -> list[Metric]:
         "BADPIX": (-1, "pixels with any flag"),
     }
     metrics = []
+    flagged = flags[flags != 0]
     for name, (bits, what) in kinds.items():
-        number = int(np.count_nonzero(flags & np.int16(bits)))
+        number = int(np.count_nonzero(flagged & flags.dtype.type(bits)))
         metrics.append(Metric(f"{name} NUM", number, "", f"Number of {what}"))
         metrics.append(Metric(f"{name} FRAC", number / flags.size, "", f"Fraction of {what}"))
     return metrics
@@ -142,18 +151,16 @@ def judge(
     flux : ndarray, electrons
         The master dark.
     flags, used, rejected : ndarray of int
-        Flags, samples averaged and samples left out of each pixel.
+        Flags, samples averaged and samples left out of each pixel; flagged EMPTY: none.
     """
     about = darks[0].about
-    some = flux[(used > 0) & (flags & np.int16(Flag.INPUT) == 0)]
-    some = some if some.size else flux.ravel()
+    typical, mean = _centres(flux, flags)
     level = float(survey.levels.mean())
-    valid = int(used.sum(dtype=np.int64)) + int(rejected.sum(dtype=np.int64))
-    typical = float(np.median(some))
+    samples, left_out = (int(counts.sum(dtype=np.int64)) for counts in (used, rejected))
     metrics = [
         Metric("NFRAMES", len(darks), "", "Number of frames combined"),
         Metric("MDARK MEDIAN", typical, "electron", "Median of the master dark"),
-        Metric("MDARK MEAN", float(np.mean(some, dtype=np.float64)), "electron", "Its mean"),
+        Metric("MDARK MEAN", mean, "electron", "Its mean"),
         _raw_ron(survey, level, about.pedestal),
         Metric(
             "MASTER RON PRED",
@@ -164,7 +171,7 @@ def judge(
         *_counts(flags),
         Metric(
             "CLIPPED FRAC",
-            int(rejected.sum(dtype=np.int64)) / max(valid, 1),
+            left_out / max(samples + left_out, 1),
             "",
             "Fraction of samples rejected along the stack",
         ),

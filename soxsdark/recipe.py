@@ -12,12 +12,15 @@ from time import perf_counter
 import numpy as np
 
 from soxsdark.combine import Combined, combine
+from soxsdark.compiled import kernel
 from soxsdark.errors import ProductError, SoxsdarkError, UsageError
+from soxsdark.flags import Limits, bands, find_background, hot_and_cold
 from soxsdark.flags import combine as combine_flags
-from soxsdark.flags import find_excess, hot_and_cold
 from soxsdark.headers import ProductFacts, product_header
 from soxsdark.inputs import Inputs, find_files, open_inputs
-from soxsdark.product import Mask, Master, write_mask, write_master
+from soxsdark.memory import MIB, Plan, plan, row_blocks
+from soxsdark.parallel import processors
+from soxsdark.product import Mask, Master, Product, write_products
 from soxsdark.publish import Workspace
 from soxsdark.quality import Judged, QaFlag, judge
 from soxsdark.record import failure_record, product_entry, write_record
@@ -25,7 +28,6 @@ from soxsdark.report_record import run_record
 from soxsdark.runlog import run_log
 from soxsdark.settings import Settings
 from soxsdark.sof import FileSet
-from soxsdark.stacking import row_blocks
 from soxsdark.survey import Survey, survey
 from soxsdark.version import __version__
 
@@ -111,10 +113,13 @@ def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> 
     tell = progress or (lambda what, done, total: None)
     lap = clock.lap if clock else (lambda stage: None)
     bad = inputs.bad_pixel_map.bad if inputs.bad_pixel_map else None
-    surveyed = survey(inputs.darks, settings, bad, _counter(tell, "frames", len(inputs.darks)))
+    held = _plan(inputs)
+    step = _counter(tell, "frames", len(inputs.darks))
+    surveyed = survey(inputs.darks, settings, bad, step, held.frame_threads)
     lap("survey")
-    blocks = len(row_blocks(*inputs.darks[0].shape, len(inputs.darks)))
-    combined = combine(inputs.darks, surveyed, settings, _counter(tell, "stack", blocks))
+    blocks = row_blocks(inputs.darks[0].shape[0], held.rows)
+    step = _counter(tell, "stack", len(blocks))
+    combined = combine(inputs.darks, surveyed, settings, blocks, held.threads, step)
     lap("combine")
     flux, errors, flags = _flagged(inputs, surveyed, combined, bad)
     judged = judge(inputs.darks, surveyed, flux, flags, combined.used, combined.rejected)
@@ -122,6 +127,18 @@ def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> 
     master = Master(flux=flux, errs=errors, qual=flags, ncom=combined.used)
     mask = Mask(flags=flags, noise=combined.noise, rejected=combined.rejected)
     return Reduced(inputs, surveyed, master, mask, judged, combined)
+
+
+def _plan(inputs: Inputs) -> Plan:
+    settings, layout = inputs.settings.values, inputs.darks[0].frame.layout
+    return plan(
+        inputs.darks[0].shape,
+        len(inputs.darks),
+        limit=int(settings.memory_limit * MIB),
+        threads=settings.threads or processors(),
+        frame_bytes=layout.row_range(0, layout.shape[0])[1],
+        compiled=kernel() is not None,
+    )
 
 
 def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
@@ -132,34 +149,42 @@ def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
 def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> tuple:
     """Master, its error, and the flags."""
     settings, about = inputs.settings.values, inputs.darks[0].about
-    empty = combined.used == 0
-    good = ~(empty | combined.noisy) if bad is None else ~(empty | combined.noisy | bad)
-    excess = find_excess(combined.mean, good, settings.background_box)
+    ignored = combined.noisy | (combined.used == 0)
+    if bad is not None:
+        ignored |= bad
+    background = find_background(combined.mean, ignored, settings.background_box)
     rate = settings.hot_pixel_rate
-    hot, cold = hot_and_cold(
-        excess,
-        combined.errors,
+    limits = Limits(
+        background.sigma,
         hot_sigma=settings.hot_pixel_sigma,
         cold_sigma=settings.cold_pixel_sigma,
         hot_level=None if rate is None else rate * about.exposure_time,
     )
-    if settings.frame_clipping_flags:
-        most = len(inputs.darks) / 2
-        hot |= combined.frame_high > most
-        cold |= combined.frame_low > most
-    flags = combine_flags(
-        input=bad,
-        hot=hot,
-        cold=cold | combined.quiet,
-        saturated=combined.saturated,
-        empty=empty,
-        noisy=combined.noisy,
-    )
-    # the mean level in double precision, once, so that float32 rounds only the sum
+    most = len(inputs.darks) / 2 if settings.frame_clipping_flags else None
     level = float(surveyed.levels.mean())
-    flux = np.where(empty, excess.background, combined.mean).astype(np.float64) + level
-    errors = np.where(empty, excess.sigma, combined.errors)
-    return flux.astype(np.float32), errors.astype(np.float32), flags
+    flux, errors = (np.empty(ignored.shape, dtype=np.float32) for _ in range(2))
+    flags = np.empty(ignored.shape, dtype=np.int16)
+    for rows in bands(ignored.shape):
+        mean, empty = combined.mean[rows], combined.used[rows] == 0
+        smooth = background.rows(rows.start, rows.stop)
+        hot, cold = hot_and_cold(mean - smooth, combined.errors[rows], limits)
+        if most is not None:
+            hot |= combined.frame_high[rows] > most
+            cold |= combined.frame_low[rows] > most
+        flags[rows] = combine_flags(
+            input=None if bad is None else bad[rows],
+            hot=hot,
+            cold=cold if combined.quiet is None else cold | combined.quiet[rows],
+            saturated=combined.saturated[rows],
+            empty=empty,
+            noisy=combined.noisy[rows],
+        )
+        # the mean level in double precision, once, so that float32 rounds only the sum
+        np.copyto(smooth, mean, where=~empty)
+        flux[rows] = smooth.astype(np.float64) + level
+        errors[rows] = combined.errors[rows]
+        np.copyto(errors[rows], background.sigma, where=empty)
+    return flux, errors, flags
 
 
 def mdark(
@@ -261,10 +286,15 @@ class _Run:
         reduced = reduce_set(inputs, progress, clock)
         facts = self._facts(reduced)
         raw = inputs.darks[0].frame.header
-        write_master(
-            work.path(self.names.master), reduced.master, product_header(raw, facts, "MASTER_DARK")
+        master = product_header(raw, facts, "MASTER_DARK")
+        mask = product_header(raw, facts, "BP_MAP")
+        written = write_products(
+            (
+                Product(work.path(self.names.master), reduced.master, master),
+                Product(work.path(self.names.mask), reduced.mask, mask),
+            ),
+            inputs.settings.values.threads or processors(),
         )
-        write_mask(work.path(self.names.mask), reduced.mask, product_header(raw, facts, "BP_MAP"))
         clock.lap("products")
         self._log_results(logger, reduced)
         record = run_record(
@@ -273,7 +303,7 @@ class _Run:
             command=self.command,
             started=self.started,
             settings_file=self.settings.path,
-            products=[product_entry(work.path(n)) for n in (self.names.master, self.names.mask)],
+            products=[product_entry(file) for file in written],
             timings=clock.seconds,
         )
         write_record(work.path(self.names.record), record)

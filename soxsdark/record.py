@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path, PurePath
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from .errors import ExitCode, SoxsdarkError
 from .publish import writing
+
+if TYPE_CHECKING:
+    from .fits_writer import Written
 
 Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
 
@@ -89,17 +92,9 @@ def sha256_of(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def product_entry(path: Path | str) -> dict[str, Plain]:
-    """Return a product's line in the record: name, SHA-256 and size in bytes.
-
-    Raises
-    ------
-    ProductError
-        The file cannot be read back.
-    """
-    path = Path(path)
-    with writing(path):
-        return {"name": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
+def product_entry(product: "Written") -> dict[str, Plain]:
+    """Return a product's line in the record: name, SHA-256 and size in bytes."""
+    return {"name": product.name, "sha256": product.sha256, "size": product.size}
 
 
 def failure_record(

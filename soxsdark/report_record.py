@@ -1,6 +1,7 @@
 """The processing record of a run that succeeded."""
 
 import platform
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,7 +13,23 @@ from soxsdark.version import __version__
 if TYPE_CHECKING:
     from soxsdark.recipe import Reduced
 
-LIBRARIES = ("numpy", "astropy", "scipy", "pydantic", "PyYAML")
+LIBRARIES = {
+    "numpy": "numpy",
+    "astropy": "astropy",
+    "scipy": "scipy",
+    "pydantic": "pydantic",
+    "PyYAML": "yaml",
+}
+"""Module of each distribution."""
+
+
+def _versions() -> dict[str, str]:
+    """Ask the modules, which is quicker than to look through what is installed."""
+    loaded = {name: sys.modules.get(module) for name, module in LIBRARIES.items()}
+    return {
+        name: getattr(module, "__version__", None) or version(name)
+        for name, module in loaded.items()
+    }
 
 
 def _sourced(value) -> dict:
@@ -74,7 +91,7 @@ def run_record(
         "started": started,
         "ended": datetime.now(UTC),
         "python": platform.python_version(),
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": _versions(),
         "qa-flag": str(reduced.judged.flag),
         "instrument-profile": inputs.profile.name,
         "setup": dict(about.setup),

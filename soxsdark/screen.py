@@ -5,8 +5,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
 from soxsdark.text import printable
 
 if TYPE_CHECKING:
@@ -14,6 +12,12 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0
 """Seconds after which a run counts as long and a progress bar appears."""
+
+
+def _table(rows: Sequence[tuple], headers: tuple[str, ...], align: tuple[str, ...]) -> str:
+    from tabulate import tabulate
+
+    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
 
 
 def frames_table(result: "MdarkResult") -> str:
@@ -31,7 +35,7 @@ def frames_table(result: "MdarkResult") -> str:
     ]
     headers = ("file", "exposure [s]", "level [e-]", "RON [e-]", "clipped pixels")
     align = ("left", "right", "right", "right", "right")
-    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+    return _table(rows, headers, align)
 
 
 def _shown(value: float | int | None, unit: str) -> str:
@@ -46,10 +50,7 @@ def results_table(result: "MdarkResult") -> str:
     """The table of the results."""
     rows = [(m.name, _shown(m.value, m.unit), m.unit or "-") for m in result.reduced.judged.metrics]
     rows.append(("QA FLAG", str(result.qa_flag), "-"))
-    align = ("left", "right", "left")
-    return tabulate(
-        rows, ("name", "value", "unit"), tablefmt="simple", disable_numparse=True, colalign=align
-    )
+    return _table(rows, ("name", "value", "unit"), ("left", "right", "left"))
 
 
 def remarks(result: "MdarkResult") -> Sequence[str]:

@@ -29,7 +29,7 @@ from soxsdark.settings_layers import (
     show,
     show_key,
 )
-from soxsdark.settings_model import MdarkSettings, schemas
+from soxsdark.settings_model import MdarkSettings, keys, schemas
 from soxsdark.settings_text import allowed, settings_text
 from soxsdark.yaml_nodes import compose, entries, plain, read_text
 
@@ -83,7 +83,7 @@ class Settings:
             `SettingsFaultsError` has them all in ``faults``.
         """
         settings = cls() if path is None else cls._of_file(Path(path))
-        layer = override_layer(overrides, tuple(schemas()))
+        layer = override_layer(overrides, keys())
         settings = replace(settings, overrides=layer)
         settings._check()
         return settings
@@ -107,18 +107,18 @@ class Settings:
             elif key == "logging settings":
                 log, more = read_logging(plain(node), f"{path}:{line}")
                 notes += more
-            elif name in schemas():
+            elif name in keys():
                 notes.append(f"{path}:{line}: {name} outside the section {SECTION} is ignored")
         if section is None:
             notes.append(f"{path}: has no section '{SECTION}', the defaults are used")
             return cls(path, log, notes)
-        return cls(path, log, notes, *section_layers(section, path, tuple(schemas())))
+        return cls(path, log, notes, *section_layers(section, path, keys()))
 
     def for_arm(self, arm: str | None) -> EffectiveSettings:
         """Return the settings that hold for an arm (any case; None for no arm)."""
         given = self._given(arm)
         values = MdarkSettings(**{key: item.value for key, item in given.items()})
-        origins = {key: given[key].origin if key in given else "default" for key in schemas()}
+        origins = {key: given[key].origin if key in given else "default" for key in keys()}
         if values.frame_clipping_sigma is None:
             origins[BOTH_SIDES] = origins[EACH_SIDE[0]]
         return EffectiveSettings(values, origins)

@@ -246,6 +246,19 @@ class MdarkSettings(BaseModel):
         "A pixel whose excess grows faster than this is hot as well. null: not tested, because "
         "what rate is too much depends on the science.",
     )
+    threads: Annotated[int, Field(ge=1, le=1024), WHOLE] | None = _key(
+        None,
+        "threads",
+        "Threads that read and stack side by side. null: one for each processor that the program "
+        "may use. The products do not depend on it.",
+    )
+    memory_limit: Annotated[float, Field(ge=1, le=1e9), NUMBER] = _key(
+        384,
+        "MiB",
+        "Memory of the whole process: frames are stacked in blocks of rows that fit in, however "
+        "many they are. If images of one frame's size alone need more, the log says so. The "
+        "products do not depend on it.",
+    )
     qc_acceptable_ranges: Ranges = _key(
         {},
         "that of each metric",
@@ -287,6 +300,11 @@ class MdarkSettings(BaseModel):
         """Limit of the frame-level clipping above the centre, whichever form gave it."""
         both = self.frame_clipping_sigma
         return self.clipping_upper_sigma if both is None else both
+
+
+def keys() -> tuple[str, ...]:
+    """Return the keys (with hyphens), in the order of the model."""
+    return tuple(str(field.alias) for field in MdarkSettings.model_fields.values())
 
 
 @cache

@@ -11,8 +11,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tabulate import tabulate
-
 from soxsdark.errors import InputError
 from soxsdark.instruments import (
     GENERIC,
@@ -189,6 +187,8 @@ def check_one_setup(descriptions: Sequence[Description]) -> None:
         for key, found in differing.items()
         for value, files in found.items()
     ]
+    from tabulate import tabulate
+
     table = tabulate(rows, headers=("key", "value", "files", "for example"), disable_numparse=True)
     raise InputError(
         f"the {len(descriptions)} frames are not of one setup: {', '.join(differing)} "

@@ -13,6 +13,7 @@ import numpy as np
 
 from soxsdark.errors import UsageError
 from soxsdark.level import MAD_TO_SIGMA
+from soxsdark.memory import row_blocks
 
 if TYPE_CHECKING:
     from soxsdark.noise_model import NoiseModel
@@ -57,10 +58,9 @@ class Stacked:
     """(N, rows, columns), True = valid but left out; on request."""
 
 
-def row_blocks(rows: int, columns: int, frames: int) -> list[slice]:
+def blocks_of(shape: tuple[int, int], frames: int) -> list[slice]:
     """Blocks of rows that hold about BLOCK_SAMPLES samples of all frames together."""
-    step = max(1, BLOCK_SAMPLES // (max(1, columns) * frames))
-    return [slice(top, min(top + step, rows)) for top in range(0, rows, step)]
+    return row_blocks(shape[0], max(1, BLOCK_SAMPLES // (max(1, shape[1]) * frames)))
 
 
 def sort_stack(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -294,7 +294,7 @@ def _stack_rows(samples, level, sigma_of, options, return_rejected) -> Stacked:
     mean, error = np.empty(shape), np.empty(shape)
     mask, used = np.empty(shape, dtype=bool), np.empty(shape, dtype=np.int32)
     rejected = np.zeros(samples.shape, dtype=bool) if return_rejected else None
-    for rows in row_blocks(*shape, len(samples)):
+    for rows in blocks_of(shape, len(samples)):
         flat = samples[:, rows].reshape(len(samples), -1)
         ordered, count = sort_stack(flat)
         sigma = sigma_of(ordered, count, rows)

@@ -1,16 +1,21 @@
 """Pass 1, frame by frame: checks, level, and what consecutive frames say of the noise."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from threading import Lock
 
 import numpy as np
 
+from soxsdark.differences import MOST_BRIGHT, PairNoise, pair_noise
+from soxsdark.electrons import LevelledFrame
 from soxsdark.errors import InputError
 from soxsdark.frame import Frame
 from soxsdark.grid import Grid
 from soxsdark.level import FrameLevel, clip_frame
-from soxsdark.noise_model import BLOCK, NoiseModel, PairNoise, build_noise_model, pair_noise
+from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model
+from soxsdark.parallel import in_order
 from soxsdark.setups import Description
 from soxsdark.stack_input import block_medians
 
@@ -50,7 +55,6 @@ class SurveyedFrame:
 
     level: FrameLevel
     sha256: str
-    crc: int
     nan_fraction: float
     saturated: int
     ron: float
@@ -72,15 +76,14 @@ class Survey:
     """Electrons between neighbouring values; 0 for floating-point frames."""
 
     @property
+    def raw_levels(self) -> list[float]:
+        """Level of each frame, ADU."""
+        return [f.level.level for f in self.frames]
+
+    @property
     def levels(self) -> np.ndarray:
         """Level of each frame, electrons."""
-        return np.array([f.level_electrons(self.gain) for f in self.frames])
-
-
-def to_electrons(pixels: np.ndarray, level: float, gain: float) -> np.ndarray:
-    """Pixels above the level of their frame (both ADU) as float32 electrons."""
-    with np.errstate(over="ignore"):
-        return ((pixels - level) * gain).astype(np.float32)
+        return np.array(self.raw_levels) * self.gain
 
 
 def _check_pixels(dark: RawDark, pixels: np.ndarray, level: FrameLevel, settings) -> float:
@@ -110,16 +113,17 @@ def _check_pixels(dark: RawDark, pixels: np.ndarray, level: FrameLevel, settings
     return share
 
 
-def _check_repeats(darks: Sequence[RawDark], crcs: Sequence[int]) -> None:
-    seen: dict[int, list[int]] = {}
-    for i, crc in enumerate(crcs):
-        for j in seen.get(crc, []):
+def _check_repeats(darks: Sequence[RawDark], levels: Sequence[FrameLevel]) -> None:
+    # equal pixels have equal levels, whatever the type and packing of the file
+    seen: dict[FrameLevel, list[int]] = {}
+    for i, level in enumerate(levels):
+        for j in seen.get(level, []):
             if _same_pixels(darks[j], darks[i]):
                 raise InputError(
                     f"{darks[i].frame.path}: the same pixels as {darks[j].frame.path}; "
                     "leave one of the two out"
                 )
-        seen.setdefault(crc, []).append(i)
+        seen.setdefault(level, []).append(i)
 
 
 def _same_pixels(first: RawDark, second: RawDark) -> bool:
@@ -150,45 +154,46 @@ def _check_levels(darks: Sequence[RawDark], levels: np.ndarray, sigma: float, li
         )
 
 
-class _Pairs:
-    """Differences of consecutive frames, gathered while the frames pass by."""
+@dataclass(frozen=True)
+class _Loaded:
+    """A frame read once; its pixels are let go as soon as its differences are taken."""
 
-    def __init__(self, shape: tuple[int, int], bad: np.ndarray | None, quantum: float) -> None:
-        self.grid = Grid.of(shape, BLOCK)
-        self.labels = self.grid.labels()
-        self.bad = bad
-        self.quantum = quantum
-        self.pairs: list[PairNoise] = []
-        self.total = np.zeros(self.grid.shape)
-        self.number = 0
-        self.lowest = np.full(shape, np.inf, dtype=np.float32)
-        self._previous: tuple[np.ndarray, float] | None = None
+    frame: LevelledFrame
+    medians: np.ndarray
+    """Of each block, electrons above the level."""
+    facts: tuple[FrameLevel, str, float, int]
 
-    def add(self, frame: np.ndarray, saturation: float) -> None:
-        """Take the next frame: electrons above its level; saturation in the same scale."""
-        self.total += block_medians(frame, self.grid, self.bad)
-        self.number += 1
-        np.fmin(self.lowest, frame, out=self.lowest)
-        if self._previous is not None:
-            previous, limit = self._previous
-            self.pairs.append(
-                pair_noise(
-                    previous,
-                    frame,
-                    self.background,
-                    self.grid,
-                    self.labels,
-                    self.quantum,
-                    self.bad,
-                    (limit, saturation),
-                )
-            )
-        self._previous = (frame, saturation)
 
-    @property
-    def background(self) -> np.ndarray:
-        """Mean over the frames so far of the medians of the blocks."""
-        return self.total / self.number
+def _load(dark: RawDark, settings, bad: np.ndarray | None, grid: Grid) -> _Loaded:
+    loaded = dark.frame.load()
+    pixels = np.ascontiguousarray(loaded.pixels[dark.about.window])
+    level = clip_frame(
+        pixels,
+        bad,
+        lower=settings.frame_lower_sigma,
+        upper=settings.frame_upper_sigma,
+        iterations=settings.clipping_iteration_count,
+        deviation=settings.frame_clipping_deviation,
+    )
+    share = _check_pixels(dark, pixels, level, settings)
+    limit, gain = dark.about.saturation.value, dark.about.gain.value
+    saturated = 0 if limit is None else int(np.count_nonzero(pixels >= limit))
+    medians = (block_medians(pixels, grid, bad) - level.level) * gain
+    top = math.inf if limit is None else limit
+    frame = LevelledFrame(pixels, level.level, gain, top)
+    return _Loaded(frame, medians, (level, loaded.sha256, share, saturated))
+
+
+class _Lowest:
+    """The smallest sample of each pixel, from frames that pass by in any order."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.image = np.full(shape, np.inf, dtype=np.float32)
+        self._lock = Lock()
+
+    def __call__(self, rows: slice, electrons: np.ndarray) -> None:
+        with self._lock:
+            np.fmin(self.image[rows], electrons, out=self.image[rows])
 
 
 def _frame_ron(pairs: list[PairNoise], index: int, quantum: float) -> float:
@@ -198,7 +203,11 @@ def _frame_ron(pairs: list[PairNoise], index: int, quantum: float) -> float:
 
 
 def survey(
-    darks: Sequence[RawDark], settings, bad: np.ndarray | None = None, step: Step = lambda: None
+    darks: Sequence[RawDark],
+    settings,
+    bad: np.ndarray | None = None,
+    step: Step = lambda: None,
+    threads: int = 1,
 ) -> Survey:
     """Read every frame once: check it, find its level, measure the noise.
 
@@ -211,51 +220,57 @@ def survey(
         Input bad-pixel map, True = bad: kept out of levels and noise.
     step : callable
         Called after each frame.
+    threads : int
+        The result does not depend on it.
 
     Raises
     ------
     InputError
         A frame is damaged, twice there, has no scatter, too many NaN or a level far off.
     """
-    gain = darks[0].about.gain.value
-    quantum = gain * darks[0].frame.layout.quantum
-    pairs = _Pairs(darks[0].shape, bad, quantum)
-    found: list[tuple[FrameLevel, str, int, float, int]] = []
-    for dark in darks:
-        loaded = dark.frame.load()
-        pixels = loaded.pixels[dark.about.window]
-        level = clip_frame(
-            pixels,
-            bad,
-            lower=settings.frame_lower_sigma,
-            upper=settings.frame_upper_sigma,
-            iterations=settings.clipping_iteration_count,
-            deviation=settings.frame_clipping_deviation,
-        )
-        share = _check_pixels(dark, pixels, level, settings)
-        limit = dark.about.saturation.value
-        saturated = 0 if limit is None else int((pixels >= limit).sum())
-        top = math.inf if limit is None else (limit - level.level) * gain
-        pairs.add(to_electrons(pixels, level.level, gain), top)
-        found.append((level, loaded.sha256, loaded.crc, share, saturated))
-        step()
-    _check_repeats(darks, [crc for _, _, crc, _, _ in found])
     about = darks[0].about
-    if not any(p.sigma > 0 for p in pairs.pairs):
+    gain = about.gain.value
+    quantum = gain * darks[0].frame.layout.quantum
+    grid = Grid.of(darks[0].shape, BLOCK)
+    lowest, total = _Lowest(darks[0].shape), np.zeros(grid.shape)
+    found = []
+
+    def load(dark: RawDark) -> _Loaded:
+        return _load(dark, settings, bad, grid)
+
+    most = max(1, MOST_BRIGHT // max(1, len(darks) - 1))
+
+    def difference(pair: tuple[_Loaded, _Loaded]) -> PairNoise:
+        first, second = pair
+        background = (first.medians + second.medians) / 2
+        return pair_noise(first.frame, second.frame, background, grid, quantum, bad, most, lowest)
+
+    def passing(loaded: Iterable[_Loaded]) -> Iterator[_Loaded]:
+        nonlocal total
+        for one in loaded:
+            found.append(one.facts)
+            total = total + one.medians
+            step()
+            yield one
+
+    loaded = passing(in_order(load, darks, threads))
+    pairs = list(in_order(difference, pairwise(loaded), threads))
+    _check_repeats(darks, [level for level, *_ in found])
+    if not any(p.sigma > 0 for p in pairs):
         raise InputError(
             f"{darks[0].frame.path} and the others: the noise between frames cannot be measured, "
             "too few good pixels in common; use larger frames or another bad-pixel map"
         )
     noise = build_noise_model(
-        pairs.pairs,
-        pairs.background,
-        pairs.grid,
+        pairs,
+        total / len(darks),
+        grid,
         gain_known=about.gain.source != "assumed",
         ndit=about.ndit,
-        lowest=pairs.lowest,
+        lowest=lowest.image,
     )
     frames = tuple(
-        SurveyedFrame(*facts, _frame_ron(pairs.pairs, i, quantum)) for i, facts in enumerate(found)
+        SurveyedFrame(*facts, _frame_ron(pairs, i, quantum)) for i, facts in enumerate(found)
     )
     result = Survey(frames, noise, gain, quantum)
     _check_levels(darks, result.levels, noise.sigma, settings.maximum_level_deviation)

@@ -167,7 +167,7 @@ def test_sha256_is_that_of_the_file_on_disk(tmp_path):
     loaded = [Frame.open(path).load() for path in (plain, packed, tail)]
     for path, one in zip((plain, packed, tail), loaded, strict=True):
         assert one.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert len({one.crc for one in loaded}) == 1
+        np.testing.assert_array_equal(one.pixels, loaded[0].pixels)
 
 
 @pytest.mark.parametrize("kind", ["RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1"])

@@ -71,6 +71,49 @@ def test_spread_does_not_depend_on_the_blocks_of_rows():
         np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
+def test_spread_is_of_the_type_of_its_numbers():
+    grid = Grid.of((100, 70), 16)
+    coarse = np.random.default_rng(2).normal(1000, 50, grid.shape)
+    single = grid.spread(coarse.astype(np.float32), 0, 100)
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, grid.spread(coarse, 0, 100), rtol=1e-6)
+    parts = [grid.spread(coarse.astype(np.float32), top, top + 10) for top in range(0, 100, 10)]
+    np.testing.assert_array_equal(np.concatenate(parts), single)
+
+
+def test_no_box_is_one_block():
+    assert Grid.of((300, 200), 0).shape == (1, 1)
+
+
+KINDS = [">i2", "<i2", "u2", "i4", ">f4", "f4", "f8"]
+
+
+@STEADY
+@given(SIDE, SIDE, st.integers(0, 80), st.integers(1, 3), st.sampled_from(KINDS), st.data())
+def test_cut_gives_the_good_pixels_of_each_block(rows, columns, box, thin, kind, data):
+    grid = Grid.of((rows, columns), box)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**31)))
+    image = rng.integers(-300 if kind != "u2" else 0, 300, (rows, columns)).astype(kind)
+    bad = rng.random(image.shape) < 0.3 if data.draw(st.booleans()) else None
+    good = np.ones(image.shape, bool) if bad is None else ~bad
+    if "f" in kind:
+        image[rng.random(image.shape) < 0.1] = rng.choice([np.nan, np.inf, -np.inf])
+        good &= np.isfinite(image)
+    before, blocks = image.copy(), list(grid.blocks())
+    for i, band in enumerate(grid.bands()):
+        lines, count = grid.cut(image[band], None if bad is None else bad[band], thin=thin)
+        assert lines.dtype == np.dtype(kind).newbyteorder("=")
+        lines.sort(axis=1)
+        for j, line in enumerate(lines):
+            _, _, down, across = blocks[i * grid.shape[1] + j]
+            block = image[down, across][::thin, ::thin]
+            expected = np.sort(block[good[down, across][::thin, ::thin]])
+            np.testing.assert_array_equal(line[: count[j]], expected)
+            last = np.nan if "f" in kind else np.iinfo(kind).max
+            np.testing.assert_array_equal(line[count[j] :], last)
+    np.testing.assert_array_equal(image, before)
+
+
 def test_filled_takes_the_median_of_the_known_blocks():
     coarse = np.array([[1.0, np.nan], [3.0, 8.0]])
     np.testing.assert_array_equal(filled(coarse, 0.0), [[1, 3], [3, 8]])

@@ -13,7 +13,7 @@ from soxsdark.noise_map import (
     noise_block,
     tail_probability,
     threshold_noise,
-    thresholds,
+    upper_thresholds,
 )
 from soxsdark.stacking import sort_stack
 from tests.reference import noise_of
@@ -57,7 +57,7 @@ def test_equals_the_slow_reference(number, seed, masked, dtype, upper):
 def test_thresholds_are_chi_square_quantiles(number):
     events = events_forgiven(number)
     assert events == (0 if number == 2 else max(1, number // 5))
-    found = thresholds(number, 4.0)
+    found = upper_thresholds(50, 4.0)[number]
     for j in range(events + 1):
         probability = 2e-3
         if number < 10 or (number < 15 and j > 1):
@@ -65,6 +65,7 @@ def test_thresholds_are_chi_square_quantiles(number):
         if j == 0:
             probability = norm.sf(4)
         assert found[j] == pytest.approx(chi2.isf(probability, number - 1 - j), rel=1e-10)
+    assert np.isnan(found[events + 1 :]).all()
 
 
 @pytest.mark.parametrize("k", [-1.0, 0.0, 1.0, 4.0, 8.0])

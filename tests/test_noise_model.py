@@ -5,16 +5,24 @@ import math
 import numpy as np
 import pytest
 
+from soxsdark.differences import PairNoise, pair_noise
+from soxsdark.electrons import LevelledFrame
 from soxsdark.grid import Grid
 from soxsdark.noise_model import (
     NoiseModel,
-    PairNoise,
     build_noise_model,
-    difference_noise,
     measure_slope,
-    pair_noise,
 )
 from soxsdark.stack_input import block_medians, measure_noise
+
+
+def noise_of_pair(
+    first, second, grid, quantum=0.0, bad=None, background=None, limits=(math.inf,) * 2
+):
+    """`pair_noise` of arrays that are electrons above the level."""
+    frames = [LevelledFrame(f, saturation=s) for f, s in zip((first, second), limits, strict=True)]
+    background = np.zeros(grid.shape) if background is None else background
+    return pair_noise(*frames, background, grid, quantum, bad)
 
 
 def rounded_sigma(mean: float, sigma: float) -> float:
@@ -73,19 +81,19 @@ def test_bad_pixels_take_no_part():
     bad[:, ::2] = True
     noisy = frames + np.where(bad, np.random.default_rng(3).normal(0, 300, frames.shape), 0)
     expected = np.where(bad, np.nan, frames)
-    clean = difference_noise(*expected, grid, grid.labels(), 1.0)
-    masked = difference_noise(*noisy, grid, grid.labels(), 1.0, bad)
-    assert masked[0] == clean[0]
-    np.testing.assert_array_equal(masked[1], clean[1])
+    clean = noise_of_pair(*expected, grid, 1.0)
+    masked = noise_of_pair(*noisy, grid, 1.0, bad)
+    assert masked.sigma == clean.sigma
+    np.testing.assert_array_equal(masked.blocks, clean.blocks)
 
 
 def test_a_block_without_good_pixels_is_nan_and_filled_in_the_model():
     frames = np.random.default_rng(4).normal(0, 3, (3, 128, 192))
     frames[:, :64, :64] = np.nan
     grid = Grid.of((128, 192), 64)
-    sigma, blocks = difference_noise(frames[0], frames[1], grid, grid.labels(), 0.0)
-    assert np.isnan(blocks[0, 0])
-    assert np.isfinite(blocks).sum() == 5
+    found = noise_of_pair(frames[0], frames[1], grid)
+    assert np.isnan(found.blocks[0, 0])
+    assert np.isfinite(found.blocks).sum() == 5
     model = measure_noise(frames)
     assert np.isfinite(model.ratio).all()
     assert np.isfinite(model.background).all()
@@ -94,9 +102,9 @@ def test_a_block_without_good_pixels_is_nan_and_filled_in_the_model():
 def test_no_usable_pixel_at_all():
     grid = Grid.of((64, 64), 64)
     nothing = np.full((64, 64), np.nan)
-    sigma, blocks = difference_noise(nothing, nothing, grid, grid.labels(), 0.0)
-    assert np.isnan(sigma)
-    assert np.isnan(blocks).all()
+    found = noise_of_pair(nothing, nothing, grid)
+    assert np.isnan(found.sigma)
+    assert np.isnan(found.blocks).all()
 
 
 def test_the_middle_may_fall_between_two_values():
@@ -105,9 +113,7 @@ def test_the_middle_may_fall_between_two_values():
     difference = np.concatenate([half, 1 - half]).reshape(64, 128)
     assert np.median(difference) == 0.5
     grid = Grid.of(difference.shape, 64)
-    sigma, _ = difference_noise(
-        difference, np.zeros_like(difference), grid, grid.labels(), quantum=1.0
-    )
+    sigma = noise_of_pair(difference, np.zeros_like(difference), grid, quantum=1.0).sigma
     # 4096 differences a block: 1.1 % each
     assert sigma == pytest.approx(difference.std() / math.sqrt(2), rel=0.03)
 
@@ -152,7 +158,7 @@ def model_of(frames, **options) -> NoiseModel:
     grid = Grid.of(frames.shape[1:], 64)
     background = np.mean([block_medians(f, grid) for f in frames], axis=0)
     pairs = [
-        pair_noise(a, b, background, grid, grid.labels(), 0.0)
+        noise_of_pair(a, b, grid, background=background)
         for a, b in zip(frames[:-1], frames[1:], strict=True)
     ]
     return build_noise_model(pairs, background, grid, **options)
@@ -190,15 +196,13 @@ def test_saturated_samples_are_left_out():
     limit = 3000.0
     frames = np.minimum(hot_frames(frames=2), limit)
     grid = Grid.of(frames.shape[1:], 64)
-    background = np.zeros(grid.shape)
-    common = (*frames, background, grid, grid.labels(), 0.0)
-    every = pair_noise(*common)
+    every = noise_of_pair(*frames, grid)
     assert (every.signal >= limit).sum() > 300
-    within = pair_noise(*common, limit=(limit, limit))
+    within = noise_of_pair(*frames, grid, limits=(limit, limit))
     assert within.signal.max() < limit
     assert (within.difference != 0).all()
     # one that is saturated in one frame alone is left out too
-    one = pair_noise(*common, limit=(math.inf, limit))
+    one = noise_of_pair(*frames, grid, limits=(math.inf, limit))
     assert (
         one.signal.size
         == within.signal.size
@@ -214,7 +218,7 @@ def test_bright_pixels_stand_ten_sigma_above_their_background():
     frames[:, 90, 10:20] += 500
     grid = Grid.of((128, 128), 64)
     background = np.mean([block_medians(f, grid) for f in frames], axis=0)
-    found = pair_noise(*frames, background, grid, grid.labels(), 0.0)
+    found = noise_of_pair(*frames, grid, background=background)
     assert found.signal.size == 20
     np.testing.assert_allclose(found.signal, 500, atol=10)
 
@@ -272,7 +276,7 @@ def test_block_medians():
     frame[40, 3] = np.nan
     found = block_medians(frame, grid, bad)
     upper = frame[32:64][np.isfinite(frame[32:64])]
-    # every second row and column of a ramp of 64 a row: half a row off
+    # every third row and column of a ramp of 64 a row: a row off
     np.testing.assert_allclose(found, [[np.median(upper)], [np.median(frame[64:])]], atol=40)
     bad[64:] = True
     assert np.isnan(block_medians(frame, grid, bad)[1, 0])

@@ -17,7 +17,15 @@ from astropy.nddata import CCDData, StdDevUncertainty
 
 from soxsdark.errors import InputError, ProductError
 from soxsdark.headers import ProductFacts, kept_header, make_card, product_header
-from soxsdark.product import Mask, Master, read_mask, write_mask, write_master
+from soxsdark.product import (
+    Mask,
+    Master,
+    Product,
+    read_mask,
+    write_mask,
+    write_master,
+    write_products,
+)
 
 NOW = datetime(2024, 5, 2, 12, 0, 1, tzinfo=UTC)
 SHAPE = (30, 40)
@@ -297,8 +305,15 @@ def test_master_as_ccddata(tmp_path: Path) -> None:
 
 
 def test_layout_and_checksums(tmp_path: Path) -> None:
-    write_master(tmp_path / "m.fits", master(), header())
-    write_mask(tmp_path / "b.fits", mask(), header("BP_MAP"))
+    written = write_products(
+        [
+            Product(tmp_path / "m.fits", master(), header()),
+            Product(tmp_path / "b.fits", mask(), header("BP_MAP")),
+        ]
+    )
+    for file in written:
+        content = (tmp_path / file.name).read_bytes()
+        assert (file.size, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     for name, layout in (
         ("m.fits", [("FLUX", -32), ("QUAL", 16), ("ERRS", -32), ("NCOM", 16)]),
         ("b.fits", [("QUAL", 16), ("NOISE", -32), ("NREJ", 16)]),

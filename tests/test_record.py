@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from soxsdark.errors import ExitCode, InputError, ProductError
+from soxsdark.fits_writer import Written
 from soxsdark.record import failure_record, product_entry, sha256_of, write_record
 
 NOW = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
@@ -82,9 +83,8 @@ def test_checksums(tmp_path: Path) -> None:
     path.write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     assert sha256_of(path) == digest
-    assert product_entry(path) == {"name": "a.fits", "sha256": digest, "size": 2560000}
-    with pytest.raises(ProductError, match=r"b\.fits"):
-        product_entry(tmp_path / "b.fits")
+    entry = product_entry(Written("a.fits", 2560000, digest))
+    assert entry == {"name": "a.fits", "sha256": digest, "size": 2560000}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import pytest
 from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 
-from soxsdark.block import BlockOptions, BlockResult, kernel, process_block, process_block_numpy
 from soxsdark.cli import main
 from soxsdark.errors import ExitCode, InputError, ProductError, UsageError
 from soxsdark.noise_map import create_noise_map
@@ -132,42 +131,3 @@ def test_enormous_frames_are_not_begun(tmp_path, capsys):
     assert main(["simulate", str(tmp_path / "n"), "--shape", "99999999x99999999"]) == 2
     assert ExitCode.WRONG_USAGE == 2
     assert "expected at most" in capsys.readouterr().err
-
-
-DEVIATIONS = ("noise-model", "mad", "std")
-
-
-@pytest.mark.skipif(kernel() is None, reason="the compiled kernel is not built or switched off")
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 7, 10, 11, 16, 25, 33, 100, 200])
-@pytest.mark.parametrize("deviation", DEVIATIONS)
-@pytest.mark.parametrize("lower", [None, 3.0])
-def test_kernel_gives_the_bits_of_the_reference(number, deviation, lower):
-    rng = np.random.default_rng(number)
-    samples = (rng.standard_normal((number, 333)) * 3).astype(np.float32)
-    if number % 2:
-        samples = np.rint(samples)
-    samples[rng.random(samples.shape) < 0.02] += rng.uniform(5, 1e5)
-    samples[:, ::37] *= 20
-    samples[:, 5::50] += 300
-    samples[rng.random(samples.shape) < 0.1] = np.nan
-    samples[:, 3], samples[:, 4], samples[:, 9] = np.nan, np.inf, 7
-    sigma, background = rng.uniform(2, 4, 333), rng.normal(0, 1, 333)
-    options = BlockOptions(
-        deviation, 4.0 if deviation == "noise-model" else 2.5, 3, 4.0, lower, 1.0
-    )
-    expected = process_block_numpy(samples, sigma, background, options)
-    found = process_block(samples, sigma, background, options)
-    for name in BlockResult.__dataclass_fields__:
-        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
-
-
-@pytest.mark.skipif(kernel() is None, reason="the compiled kernel is not built or switched off")
-def test_threads_change_nothing():
-    rng = np.random.default_rng(9)
-    samples = rng.normal(0, 3, (5, 20_001)).astype(np.float32)
-    options = BlockOptions("noise-model", 4.0, 3, 4.0, None, 1.0)
-    one, three = (
-        process_block(samples, np.full(20_001, 3.0), np.zeros(20_001), options, n) for n in (1, 3)
-    )
-    for name in BlockResult.__dataclass_fields__:
-        np.testing.assert_array_equal(getattr(one, name), getattr(three, name))

@@ -52,6 +52,7 @@ class _Declared(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
+        defer_build=True,
         alias_generator=lambda name: name.replace("_", "-"),
     )
 
@@ -189,6 +190,9 @@ def recognise(instrume: str | None) -> Profile:
     """Return the profile that claims this value of INSTRUME, else the generic one."""
     wanted = (instrume or "").strip().upper()
     for name in profile_names():
+        # a profile that does not hold the word cannot claim it; reading YAML takes time
+        if wanted not in _text(name).upper():
+            continue
         profile = _packaged(name)
         if wanted in {value.upper() for value in profile.recognise}:
             return profile
@@ -197,8 +201,11 @@ def recognise(instrume: str | None) -> Profile:
 
 @cache
 def _packaged(name: str) -> Profile:
-    file = f"{name}.yaml"
-    return _parse(resources.files(__name__).joinpath(file).read_text("utf-8"), file)
+    return _parse(_text(name), f"{name}.yaml")
+
+
+def _text(name: str) -> str:
+    return resources.files(__name__).joinpath(f"{name}.yaml").read_text("utf-8")
 
 
 def _read(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""How fast, beside others: whole processes on simulated sets. Run as ``python -m bench``."""

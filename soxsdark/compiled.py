@@ -1,0 +1,30 @@
+"""Which path does the arithmetic: the compiled kernel, or NumPy where it is not there.
+
+Both give the same bits. NumPy is the reference; it takes over where the kernel was not built,
+or where ``SOXSDARK_KERNEL=numpy`` asks for it.
+"""
+
+import os
+from importlib import import_module
+from types import ModuleType
+
+SWITCH = "SOXSDARK_KERNEL"
+
+
+def kernel() -> ModuleType | None:
+    """The compiled kernel, or None where NumPy does the work."""
+    if os.environ.get(SWITCH) == "numpy":
+        return None
+    try:
+        return import_module("soxsdark._kernel")
+    except ImportError:
+        return None
+
+
+def path_in_use() -> str:
+    """One phrase for the log and for ``--version``."""
+    if kernel() is not None:
+        return "compiled kernel"
+    if os.environ.get(SWITCH) == "numpy":
+        return f"NumPy only, {SWITCH}=numpy: slower"
+    return "NumPy only, slower: no compiled kernel (install a C compiler, then soxsdark again)"

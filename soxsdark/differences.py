@@ -1,0 +1,287 @@
+"""What the difference of two frames says of the noise, band by band of blocks.
+
+In each block of the grid the differences are counted in bins narrow against their scatter, and
+the clipped standard deviation of that histogram, over sqrt(2), is the noise of one sample.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from soxsdark.compiled import kernel
+from soxsdark.electrons import LevelledFrame
+from soxsdark.grid import Grid, filled
+
+CLIP = 4.0
+RECURSIONS = 20
+WARM = 4.0
+"""Pixels this many sigma-zero above the background have a noise of their own."""
+BRIGHT = 10.0
+"""The slope is measured on pixels this many sigma-zero above the background."""
+FEWEST = 64
+"""Pixels of a block below which its noise is taken from the others; of a frame, unknown."""
+STEADY = 1 / 3
+"""A bright pixel has at least this share of its signal in every frame."""
+MOST_BRIGHT = 1_000_000
+"""Bright pixels taken from all pairs of frames: beyond this more of them add nothing."""
+SAMPLED = 20_000
+"""Pixels from which scale and centre of the bins are estimated."""
+BINS_A_SIGMA = 4
+REACH = 12
+"""Bins on either side, in sigma of the difference."""
+
+
+@dataclass(frozen=True)
+class PairNoise:
+    """What the difference of two frames says; electrons."""
+
+    sigma: float
+    """Median over blocks of the noise of one sample."""
+    blocks: np.ndarray
+    """Noise of one sample in each block of the grid (NaN: too few usable pixels)."""
+    signal: np.ndarray
+    """Signal above the background of the bright pixels (mean of both frames)."""
+    difference: np.ndarray
+    """Their difference, the level removed."""
+    pixel: np.ndarray
+    """Their places in the flattened image."""
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins for differences; all in float32, as the differences are."""
+
+    centre: np.float32
+    """Middle of the middle bin: a value that occurs, not one between two."""
+    step: np.float32
+    """Width. An odd number of quanta, so that no value lies between two bins."""
+    half: int
+    """Bins on either side of the middle one."""
+    warm: np.float32
+    """Signal above the background from which on pixels are not counted."""
+    widened: float
+    """Variance that bins wider than a quantum add (Sheppard)."""
+
+    @property
+    def width(self) -> int:
+        """Number of bins."""
+        return 2 * self.half + 1
+
+    @classmethod
+    def of(cls, difference: np.ndarray, quantum: float) -> "Bins | None":
+        """Bins that suit a sample of differences; None if they do not scatter at all."""
+        ordered = np.sort(difference, axis=None)
+        low, high = (ordered[int(p * (ordered.size - 1))] for p in (0.1587, 0.8413))
+        rough = float(high - low) / 2
+        step = rough / BINS_A_SIGMA
+        if quantum:
+            step = quantum * (2 * int(rough / (2 * BINS_A_SIGMA) / quantum) + 1)
+        if not step:
+            return None
+        return cls(
+            centre=np.float32(ordered[ordered.size // 2]),
+            step=np.float32(step),
+            half=max(8, math.ceil(REACH * rough / step)),
+            warm=np.float32(WARM * max(rough / math.sqrt(2), quantum / 2)),
+            widened=(step**2 - quantum**2) / 12,
+        )
+
+
+def truncated_variance(k: np.ndarray) -> np.ndarray:
+    """Variance of a unit Gaussian cut off at plus and minus k."""
+    density = np.exp(-(k**2) / 2) / math.sqrt(2 * math.pi)
+    inside = np.array([math.erf(x / math.sqrt(2)) for x in np.ravel(k)]).reshape(np.shape(k))
+    return 1 - 2 * k * density / inside
+
+
+def clipped_sigma(counts: np.ndarray, step: float) -> np.ndarray:
+    """Clipped standard deviation of histograms with bins of `step`, one a row.
+
+    The clip is at 4 sigma around the median, repeated; the result is corrected for what a
+    Gaussian loses there. Rows with too few entries give NaN.
+
+    Parameters
+    ----------
+    counts : ndarray of int, (R, odd number of bins)
+    step : float
+    """
+    half = counts.shape[1] // 2
+    offset = np.arange(-half, half + 1)
+    # running sums of 1, x and x^2: what lies between two bins is a difference of two of them
+    sums = np.zeros((3, len(counts), counts.shape[1] + 1))
+    np.cumsum([counts, counts * offset, counts * offset**2], axis=2, out=sums[:, :, 1:])
+    total = sums[0, :, -1:]
+    low, median, high = ((sums[0, :, 1:] <= p * total).sum(axis=1) for p in (0.1587, 0.5, 0.8413))
+    row = np.arange(len(counts))
+    # the 68 % interval seeds the clip and is no part of the result
+    sigma = (high - low) / 2 + 0.5
+    for _ in range(RECURSIONS):
+        reach = np.minimum(np.floor(CLIP * sigma), half).astype(int)
+        first, last = np.maximum(median - reach, 0), np.minimum(median + reach, 2 * half) + 1
+        number, first_moment, second = sums[:, row, last] - sums[:, row, first]
+        number = np.maximum(number, 1)
+        variance = second / number - (first_moment / number) ** 2
+        k = (reach + 0.5) / sigma
+        new = np.sqrt(np.maximum(variance / truncated_variance(k), 1e-12))
+        if np.allclose(new, sigma, rtol=1e-4):
+            break
+        sigma = new
+    return np.where(total[:, 0] >= FEWEST, sigma * step, np.nan)
+
+
+def count_differences(
+    first: np.ndarray,
+    second: np.ndarray,
+    bad: np.ndarray | None,
+    edges: np.ndarray,
+    background: np.ndarray,
+    bins: Bins,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Histograms of the difference in one row of blocks, and its warm pixels.
+
+    Parameters
+    ----------
+    first, second : ndarray of float32, (rows, columns)
+        Electrons above the level; pixels that are not finite are not counted.
+    bad : ndarray of bool, (rows, columns), optional
+        True = bad: not counted, and not warm.
+    edges : ndarray of int, (B + 1,)
+        Columns where blocks begin and end.
+    background : ndarray of float32, (B,)
+        Typical signal of each block; pixels far above it (warm) are not counted.
+    bins : Bins
+
+    Returns
+    -------
+    counts : ndarray of int64, (B, bins)
+    warm : ndarray of bool, (rows, columns)
+    """
+    compiled = kernel()
+    if compiled is None:
+        return _count_numpy(first, second, bad, edges, background, bins)
+    counts = np.zeros((len(background), bins.width), dtype=np.int64)
+    warm = np.empty(first.shape, dtype=bool)
+    bad = None if bad is None else np.ascontiguousarray(bad)
+    numbers = (bins.warm, bins.centre, bins.step, bins.half)
+    sizes = (*first.shape, len(background))
+    edges = np.ascontiguousarray(edges, dtype=np.int64)
+    compiled.count_differences(
+        sizes, first, second, bad, (edges, background), numbers, counts, warm
+    )
+    return counts, warm
+
+
+def _count_numpy(first, second, bad, edges, background, bins: Bins):
+    block = np.repeat(np.arange(len(background)), np.diff(edges))
+    with np.errstate(over="ignore", invalid="ignore"):
+        number = np.rint((first - second - bins.centre) / bins.step)
+        warm = (first + second) / 2 - background[block] > bins.warm
+        inside = (np.abs(number) <= bins.half) & ~warm
+    if bad is not None:
+        inside &= ~bad
+        warm &= ~bad
+    index = np.broadcast_to(block, first.shape)[inside] * bins.width
+    index += number[inside].astype(np.int64) + bins.half
+    counts = np.bincount(index, minlength=len(background) * bins.width)
+    return counts.reshape(len(background), bins.width), warm
+
+
+def _sample(first: LevelledFrame, second: LevelledFrame, bad) -> np.ndarray:
+    """Differences of usable pixels all over the frame, from which the bins are made."""
+    # an odd step, so that detectors read in several columns at a time are sampled in all
+    step = max(1, math.isqrt(first.pixels.size // SAMPLED)) | 1
+    difference = first.sample(step) - second.sample(step)
+    usable = np.isfinite(difference)
+    if bad is not None:
+        usable &= ~bad[::step, ::step]
+    return difference[usable]
+
+
+def _without_bins(grid: Grid, sigma: float) -> PairNoise:
+    none = np.zeros(0, dtype=np.float32)
+    return PairNoise(sigma, np.full(grid.shape, sigma), none, none, np.zeros(0, dtype=np.intp))
+
+
+@dataclass
+class _Bright:
+    """Pixels that may show the slope, gathered band by band."""
+
+    signal: list[np.ndarray]
+    least: list[np.ndarray]
+    difference: list[np.ndarray]
+    pixel: list[np.ndarray]
+
+    def add(self, a, b, background, place, limits) -> None:
+        """Take pixels of two frames; `limits` are their saturations."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            chosen = (a < limits[0]) & (b < limits[1])
+            signal = (a + b) / 2 - background
+        a, b = a[chosen], b[chosen]
+        self.signal.append(signal[chosen])
+        self.least.append(np.minimum(a, b))
+        self.difference.append(a - b)
+        self.pixel.append(place[chosen])
+
+    def above(self, sigma: float, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Signal, difference and place of at most `most` pixels over 10 sigma."""
+        signal, least = np.concatenate(self.signal), np.concatenate(self.least)
+        # one that is dark in either frame was hit by a cosmic ray in the other
+        chosen = np.flatnonzero((signal > BRIGHT * sigma) & (least > signal * STEADY))
+        chosen = chosen[:: max(1, -(-chosen.size // most))]
+        difference, pixel = np.concatenate(self.difference), np.concatenate(self.pixel)
+        return signal[chosen], difference[chosen], pixel[chosen]
+
+
+def pair_noise(
+    first: LevelledFrame,
+    second: LevelledFrame,
+    background: np.ndarray,
+    grid: Grid,
+    quantum: float,
+    bad: np.ndarray | None = None,
+    most: int = MOST_BRIGHT,
+    seen: Callable[[slice, np.ndarray], None] = lambda rows, electrons: None,
+) -> PairNoise:
+    """All that the difference of two frames says of the noise.
+
+    Parameters
+    ----------
+    first, second : LevelledFrame
+    background : ndarray, shape of the grid
+        Typical signal of each block above the level, electrons.
+    grid : Grid
+    quantum : float
+        Electrons between neighbouring values of the data; 0 for continuous data.
+    bad : ndarray of bool, shape of the frames, optional
+        True = bad: left out.
+    most : int
+        Bright pixels that are kept.
+    seen : callable
+        Called with each band of either frame: rows, and electrons above the level.
+    """
+    sample = _sample(first, second, bad)
+    enough = sample.size >= FEWEST
+    bins = Bins.of(sample, quantum) if enough else None
+    if bins is None:
+        return _without_bins(grid, 0.0 if enough else math.nan)
+    background = filled(background, 0.0).astype(np.float32)
+    across = np.repeat(np.arange(grid.shape[1]), np.diff(grid.columns))
+    sigma = np.empty(grid.shape)
+    limits = first.brightest, second.brightest
+    bright = _Bright([], [], [], [])
+    for i in range(grid.shape[0]):
+        top, bottom = grid.rows[i], grid.rows[i + 1]
+        a, b = first.rows(top, bottom), second.rows(top, bottom)
+        seen(slice(top, bottom), a)
+        seen(slice(top, bottom), b)
+        masked = None if bad is None else bad[top:bottom]
+        counts, warm = count_differences(a, b, masked, grid.columns, background[i], bins)
+        sigma[i] = clipped_sigma(counts, float(bins.step))
+        place = np.flatnonzero(warm)
+        own = background[i, across[place % across.size]]
+        bright.add(a.ravel()[place], b.ravel()[place], own, place + top * across.size, limits)
+    sigma = np.sqrt(np.maximum(sigma**2 - bins.widened, 0) / 2)
+    typical = float(np.nanmedian(sigma)) if np.isfinite(sigma).any() else math.nan
+    return PairNoise(typical, sigma, *bright.above(typical, most))

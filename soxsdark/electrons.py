@@ -1,0 +1,62 @@
+"""ADU to electrons above the level of a frame."""
+
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from soxsdark.compiled import kernel
+
+TYPES = "hHifd"
+"""Type codes of pixels that the compiled kernel knows."""
+
+
+def to_electrons(
+    pixels: np.ndarray, level: float, gain: float, out: np.ndarray | None = None
+) -> np.ndarray:
+    """``(pixels - level) * gain`` in double precision, rounded to float32.
+
+    Parameters
+    ----------
+    pixels : ndarray
+        ADU.
+    level, gain : float
+        ADU, and electrons for each ADU.
+    out : ndarray of float32, same number of elements, contiguous, optional
+        Where the result goes.
+    """
+    if out is None:
+        out = np.empty(pixels.shape, dtype=np.float32)
+    compiled = kernel()
+    if compiled is not None and pixels.dtype.isnative and pixels.dtype.char in TYPES:
+        compiled.electrons(np.ascontiguousarray(pixels), level, gain, out)
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            difference = np.subtract(pixels, level, dtype=np.float64)
+            out[...] = np.multiply(difference, gain, out=difference).reshape(out.shape)
+    return out
+
+
+@dataclass(frozen=True)
+class LevelledFrame:
+    """A frame whose level is known; electrons above it are made band by band."""
+
+    pixels: np.ndarray
+    """(rows, columns), ADU; not finite = bad."""
+    level: float = 0.0
+    gain: float = 1.0
+    saturation: float = inf
+    """ADU from which on a pixel is saturated."""
+
+    def rows(self, first: int, last: int) -> np.ndarray:
+        """Rows first to last (half-open), float32 electrons above the level."""
+        return to_electrons(self.pixels[first:last], self.level, self.gain)
+
+    def sample(self, step: int) -> np.ndarray:
+        """Every `step`-th pixel of every `step`-th row, float32 electrons above the level."""
+        return to_electrons(self.pixels[::step, ::step], self.level, self.gain)
+
+    @property
+    def brightest(self) -> float:
+        """Saturation in electrons above the level."""
+        return (self.saturation - self.level) * self.gain

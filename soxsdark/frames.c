@@ -1,0 +1,100 @@
+/*
+ * What is done to single frames and to the difference of two; see kernel.h.
+ *
+ * The NumPy functions of electrons.py, level.py and differences.py are the reference and give
+ * the same bits.
+ */
+#include "kernel.h"
+
+#include <math.h>
+
+/* One loop for each type of pixel; `value` is a double whatever the type. */
+#define ELECTRONS(name, type)                                                                     \
+    SD_WIDE static void name(const type *pixels, size_t number, double level, double gain,        \
+                             float *electrons)                                                    \
+    {                                                                                             \
+        for (size_t i = 0; i < number; i++)                                                       \
+            electrons[i] = (float)(((double)pixels[i] - level) * gain);                           \
+    }
+
+ELECTRONS(electrons_of_int16, int16_t)
+ELECTRONS(electrons_of_uint16, uint16_t)
+ELECTRONS(electrons_of_int32, int32_t)
+ELECTRONS(electrons_of_float, float)
+ELECTRONS(electrons_of_double, double)
+
+int sd_electrons(const void *pixels, char type, size_t number, double level, double gain,
+                 float *electrons)
+{
+    switch (type) {
+    case 'h': electrons_of_int16(pixels, number, level, gain, electrons); return 1;
+    case 'H': electrons_of_uint16(pixels, number, level, gain, electrons); return 1;
+    case 'i': electrons_of_int32(pixels, number, level, gain, electrons); return 1;
+    case 'f': electrons_of_float(pixels, number, level, gain, electrons); return 1;
+    case 'd': electrons_of_double(pixels, number, level, gain, electrons); return 1;
+    default: return 0;
+    }
+}
+
+#define HISTOGRAM(name, type)                                                                     \
+    static void name(const type *pixels, size_t number, int64_t low, size_t width,                \
+                     int64_t *counts)                                                             \
+    {                                                                                             \
+        for (size_t i = 0; i < number; i++) {                                                     \
+            size_t bin = (size_t)((int64_t)pixels[i] - low);                                      \
+            if (bin < width)                                                                      \
+                counts[bin]++;                                                                    \
+        }                                                                                         \
+    }
+
+HISTOGRAM(histogram_of_int16, int16_t)
+HISTOGRAM(histogram_of_uint16, uint16_t)
+HISTOGRAM(histogram_of_int32, int32_t)
+
+int sd_histogram(const void *pixels, char type, size_t number, int64_t low, size_t width,
+                 int64_t *counts)
+{
+    switch (type) {
+    case 'h': histogram_of_int16(pixels, number, low, width, counts); return 1;
+    case 'H': histogram_of_uint16(pixels, number, low, width, counts); return 1;
+    case 'i': histogram_of_int32(pixels, number, low, width, counts); return 1;
+    default: return 0;
+    }
+}
+
+/* Bins of one row within one block, `half + 1` for what is not counted. */
+SD_WIDE static void bin_row(const float *a, const float *b, const uint8_t *bad, size_t first,
+                            size_t last, float background, const struct sd_differences *d,
+                            int32_t *bins, uint8_t *warm)
+{
+    float reach = (float)d->half;
+    for (size_t c = first; c < last; c++) {
+        float difference = a[c] - b[c];
+        float number = rintf((difference - d->centre) / d->step);
+        uint8_t above = (a[c] + b[c]) / 2.0f - background > d->warm;
+        uint8_t ignored = bad != NULL && bad[c];
+        /* false for NaN and infinity as well */
+        int inside = fabsf(number) <= reach && !above && !ignored;
+        bins[c] = inside ? (int32_t)number : d->half + 1;
+        warm[c] = above && !ignored;
+    }
+}
+
+void sd_count_differences(const float *first, const float *second, const uint8_t *bad,
+                          const struct sd_differences *d, int32_t *scratch, int64_t *counts,
+                          uint8_t *warm)
+{
+    size_t width = 2 * (size_t)d->half + 1;
+    for (size_t row = 0; row < d->rows; row++) {
+        size_t start = row * d->columns;
+        for (size_t j = 0; j < d->blocks; j++) {
+            size_t left = (size_t)d->edges[j], right = (size_t)d->edges[j + 1];
+            int64_t *own = counts + j * width + d->half;
+            bin_row(first + start, second + start, bad == NULL ? NULL : bad + start, left, right,
+                    d->background[j], d, scratch, warm + start);
+            for (size_t c = left; c < right; c++)
+                if (scratch[c] <= d->half)
+                    own[scratch[c]]++;
+        }
+    }
+}

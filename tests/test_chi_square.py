@@ -1,0 +1,32 @@
+"""Quantiles of the chi-square distribution."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chi2
+
+from soxsdark.chi_square import chi_square_isf
+
+
+@given(
+    freedom=st.integers(1, 3000),
+    probability=st.floats(1e-12, 0.999999),
+)
+def test_is_that_of_scipy(freedom, probability):
+    found = chi_square_isf(np.array([probability]), np.array([freedom]))
+    # a probability near one has lost what its tail could tell
+    assert found[0] == pytest.approx(chi2.isf(probability, freedom), rel=1e-8)
+
+
+def test_many_at_once_are_those_of_each():
+    freedom = np.arange(1, 60)
+    probability = np.geomspace(1e-6, 0.9, freedom.size)
+    each = [chi_square_isf(p[None], f[None])[0] for p, f in zip(probability, freedom, strict=True)]
+    np.testing.assert_allclose(chi_square_isf(probability, freedom), each, rtol=1e-12)
+
+
+def test_two_degrees_have_a_closed_form():
+    probability = np.array([0.5, 0.05, 1e-9])
+    found = chi_square_isf(probability, np.full(3, 2))
+    np.testing.assert_allclose(found, -2 * np.log(probability), rtol=1e-12)
