@@ -15,7 +15,9 @@ KERNEL = Extension(
     sources=["soxsdark/kernel.c", "soxsdark/frames.c", "soxsdark/_kernelmodule.c"],
     depends=["soxsdark/kernel.h"],
     # fused operations would round differently from the NumPy reference
-    extra_compile_args=[] if os.name == "nt" else ["-O3", "-ffp-contract=off"],
+    extra_compile_args=[]
+    if os.name == "nt"
+    else ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"],
     py_limited_api=True,
     optional=True,
 )

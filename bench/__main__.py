@@ -28,7 +28,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--sets", help=f"some of {','.join(names)}; default: all")
     parser.add_argument("--peers", help=f"some of {','.join(peers)}; default: all")
     parser.add_argument("--runs", type=int, default=RUNS, help="counted runs (default: 5)")
-    parser.add_argument("--quick", action="store_true", help="small frames, a minute or so")
+    parser.add_argument("--quick", action="store_true", help="small frames, a minute or two")
     parser.add_argument("--json", type=Path, help="keep every sample in this file")
     parser.add_argument("--markdown", type=Path, help="refresh the tables of this page")
     chosen = parser.parse_args(argv)

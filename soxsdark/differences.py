@@ -268,20 +268,21 @@ def pair_noise(
         return _without_bins(grid, 0.0 if enough else math.nan)
     background = filled(background, 0.0).astype(np.float32)
     across = np.repeat(np.arange(grid.shape[1]), np.diff(grid.columns))
-    sigma = np.empty(grid.shape)
+    counts = np.empty((*grid.shape, bins.width), dtype=np.int64)
     limits = first.brightest, second.brightest
     bright = _Bright([], [], [], [])
-    for i in range(grid.shape[0]):
-        top, bottom = grid.rows[i], grid.rows[i + 1]
-        a, b = first.rows(top, bottom), second.rows(top, bottom)
-        seen(slice(top, bottom), a)
-        seen(slice(top, bottom), b)
-        masked = None if bad is None else bad[top:bottom]
-        counts, warm = count_differences(a, b, masked, grid.columns, background[i], bins)
-        sigma[i] = clipped_sigma(counts, float(bins.step))
+    for i, rows in enumerate(grid.bands()):
+        a, b = first.rows(rows), second.rows(rows)
+        seen(rows, a)
+        seen(rows, b)
+        masked = None if bad is None else bad[rows]
+        counts[i], warm = count_differences(a, b, masked, grid.columns, background[i], bins)
         place = np.flatnonzero(warm)
         own = background[i, across[place % across.size]]
-        bright.add(a.ravel()[place], b.ravel()[place], own, place + top * across.size, limits)
-    sigma = np.sqrt(np.maximum(sigma**2 - bins.widened, 0) / 2)
+        bright.add(
+            a.ravel()[place], b.ravel()[place], own, place + rows.start * across.size, limits
+        )
+    sigma = clipped_sigma(counts.reshape(-1, bins.width), float(bins.step))
+    sigma = np.sqrt(np.maximum(sigma**2 - bins.widened, 0) / 2).reshape(grid.shape)
     typical = float(np.nanmedian(sigma)) if np.isfinite(sigma).any() else math.nan
     return PairNoise(typical, sigma, *bright.above(typical, most))

@@ -48,9 +48,9 @@ class LevelledFrame:
     saturation: float = inf
     """ADU from which on a pixel is saturated."""
 
-    def rows(self, first: int, last: int) -> np.ndarray:
-        """Rows first to last (half-open), float32 electrons above the level."""
-        return to_electrons(self.pixels[first:last], self.level, self.gain)
+    def rows(self, rows: slice) -> np.ndarray:
+        """Some rows, float32 electrons above the level."""
+        return to_electrons(self.pixels[rows], self.level, self.gain)
 
     def sample(self, step: int) -> np.ndarray:
         """Every `step`-th pixel of every `step`-th row, float32 electrons above the level."""

@@ -87,7 +87,7 @@ class Grid:
         return lines.reshape(len(widths), -1), count
 
     def spread(self, coarse: np.ndarray, first: int, last: int) -> np.ndarray:
-        """Bilinear map of one number a block, for the pixel rows first to last (half-open).
+        """Bilinear map of one number a block, for some of the pixel rows.
 
         Beyond the outer block centres the slope of the outermost cell goes on, so that a
         glow that rises towards an edge is followed to the edge.
@@ -97,6 +97,7 @@ class Grid:
         coarse : ndarray of float, shape of the grid
             Finite everywhere; see `filled`. The map is of its type: float32 is faster.
         first, last : int
+            Pixel rows, half-open.
         """
         cell, weight = _cells(self.rows, first, last)
         left, share = _cells(self.columns, 0, self.columns[-1])

@@ -9,11 +9,11 @@ import numpy as np
 from soxsdark.errors import InputError
 from soxsdark.frame import Frame, is_product
 from soxsdark.instruments import Profile, load_profile, recognise
-from soxsdark.product import check_mask_header, read_mask
+from soxsdark.product import read_input_mask
 from soxsdark.record import sha256_of
 from soxsdark.settings import EffectiveSettings, Settings
 from soxsdark.setups import check_one_setup, describe, setup_remarks
-from soxsdark.sof import Entry, FileSet, read_inputs
+from soxsdark.sof import FileSet, read_inputs
 from soxsdark.survey import RawDark
 
 MANY_BAD = 0.2
@@ -93,16 +93,15 @@ def open_inputs(
         The instrument profile does not exist or is wrong.
     """
     chosen = settings.for_arm(None).values
-    entries, skipped = _raws(files)
-    frames = [Frame.open(e.path, chosen.data_extension) for e in entries]
-    if not frames:
+    opened, skipped = _raws(files, chosen.data_extension)
+    if not opened:
         raise InputError(f"{files.source or files.name}: no dark frames in it")
-    instrume = str(frames[0].header.get("INSTRUME", ""))
+    instrume = str(opened[0][0].header.get("INSTRUME", ""))
     profile = load_profile(chosen.instrument) if chosen.instrument else recognise(instrume)
     darks = []
-    for frame, entry in zip(frames, entries, strict=True):
-        about = describe(frame.path, frame.header, frame.layout.shape, profile, chosen, entry.tag)
-        darks.append((frame, about, entry.tag))
+    for frame, tag in opened:
+        about = describe(frame.path, frame.header, frame.layout.shape, profile, chosen, tag)
+        darks.append((frame, about, tag))
     effective = settings.for_arm(darks[0][1].arm)
     if effective.values != chosen:
         darks = [
@@ -127,18 +126,30 @@ def open_inputs(
     return Inputs(files.name, found, profile, effective, mask, remarks)
 
 
-def _raws(files: FileSet) -> tuple[list[Entry], list[str]]:
-    """The frames to open; of a folder without the products that lie in it, which are told."""
-    if files.source is None or not files.source.is_dir():
-        return list(files.frames), []
-    products = [e for e in files.frames if is_product(e.path)]
-    raws = [e for e in files.frames if e not in products]
-    return raws, [f"{e.path.name} is a product, not a raw frame: passed over" for e in products]
+def _raws(files: FileSet, extension: int | str | None) -> tuple[list, list[str]]:
+    """Open the frames, each with its tag; products that lie in a folder are passed over and told.
+
+    Of a product the header may be read twice, of a raw frame never.
+    """
+    in_folder = files.source is not None and files.source.is_dir()
+    opened, products = [], []
+    for entry in files.frames:
+        try:
+            frame = Frame.open(entry.path, extension)
+        except InputError:
+            if not (in_folder and is_product(entry.path)):
+                raise
+            products.append(entry.path)
+            continue
+        if in_folder and "ESO PRO CATG" in frame.header:
+            products.append(entry.path)
+        else:
+            opened.append((frame, entry.tag))
+    return opened, [f"{p.name} is a product, not a raw frame: passed over" for p in products]
 
 
 def _open_map(path: Path, tag: str, dark: RawDark) -> BadPixelMap:
-    bad = read_mask(path)
-    check_mask_header(path, dark.about.arm)
+    bad = read_input_mask(path, dark.about.arm)
     of, arm = tag.partition("BP_MAP_")[2], dark.about.arm
     if of and arm and of.upper() != arm.upper():
         raise InputError(f"{path}: tagged {tag}, the frames are of arm {dark.about.arm}")

@@ -8,6 +8,7 @@
  */
 #include "kernel.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -120,20 +121,27 @@ static int clip(const double *x, size_t count, int kind, double sigma, int itera
     return 0;
 }
 
-/* Average the run first to last (not empty); the variance has one degree of freedom less. */
-static double average(const double *x, size_t first, size_t last, size_t at,
-                      const struct sd_average *r)
+/* Average the run first to last (not empty). */
+static void average(const double *x, size_t first, size_t last, size_t at,
+                    const struct sd_average *r)
 {
-    double origin = x[first], sum = 0, squares = 0, number = (double)(last - first);
+    double sum = 0;
     for (size_t i = first; i < last; i++)
-        sum += x[i] - origin;
-    double offset = sum / number;
-    for (size_t i = first; i < last; i++)
-        squares += (x[i] - origin - offset) * (x[i] - origin - offset);
-    r->mean[at] = (float)(origin + offset);
-    r->lowest[at] = (float)origin;
+        sum += x[i] - x[first];
+    r->mean[at] = (float)(x[first] + sum / (double)(last - first));
+    r->lowest[at] = (float)x[first];
     r->highest[at] = (float)x[last - 1];
     r->used[at] = (int32_t)(last - first);
+}
+
+/* Variance of the run first to last (not empty), one degree of freedom less; 0 for one sample. */
+static double variance(const double *x, size_t first, size_t last)
+{
+    double sum = 0, squares = 0, number = (double)(last - first);
+    for (size_t i = first; i < last; i++)
+        sum += x[i] - x[first];
+    for (size_t i = first; i < last; i++)
+        squares += (x[i] - x[first] - sum / number) * (x[i] - x[first] - sum / number);
     return squares / (last - first > 1 ? number - 1 : 1);
 }
 
@@ -192,8 +200,9 @@ static void average_wide(const double *x, size_t count, double centre, double si
         double wide = fmax(fmin(spread(x, 0, count, centre, SD_MAD), scatter), sigma);
         clip(x, count, SD_NOISE_MODEL, wide, o->iterations > 0, o->k, &first, &last);
     }
-    double variance = average(x, first, last, at, &r->wide);
-    r->wide.error[at] = (float)(sqrt(fmax(sigma * sigma, variance)) / sqrt((double)(last - first)));
+    average(x, first, last, at, &r->wide);
+    double square = fmax(sigma * sigma, variance(x, first, last));
+    r->wide.error[at] = (float)(sqrt(square) / sqrt((double)(last - first)));
 }
 
 static void do_pixel(const double *x, size_t count, double sigma, double background, size_t at,
@@ -230,30 +239,115 @@ static void do_pixel(const double *x, size_t count, double sigma, double backgro
     }
 }
 
+/*
+ * Do a tile of sorted pixels as if all were ordinary: every sample valid, none rejected, no shot
+ * noise of their own, nothing that may be an event. Marks those that are not; the rest is right
+ * to the last bit, because sums run in the same order.
+ */
+SD_WIDE static void do_ordinary(const float *tile, size_t frames, size_t width,
+                                const double *sigma, const double *background, size_t left,
+                                const struct sd_options *o, const struct sd_results *r,
+                                uint8_t *special)
+{
+    double number = (double)frames, root = sqrt(number);
+    double total[TILE] = {0}, squares[TILE] = {0}, sum[TILE] = {0}, origin[TILE], centre[TILE];
+    const float *low = tile, *high = tile + (frames - 1) * TILE;
+    const float *below = tile + (frames - 1) / 2 * TILE, *above = tile + frames / 2 * TILE;
+    for (size_t c = 0; c < TILE; c++) {
+        origin[c] = (double)below[c];
+        centre[c] = (double)below[c] / 2 + (double)above[c] / 2;
+    }
+    for (size_t i = 0; i < frames; i++) {
+        const float *x = tile + i * TILE;
+        for (size_t c = 0; c < TILE; c++) {
+            double offset = (double)x[c] - origin[c];
+            total[c] += offset;
+            squares[c] += offset * offset;
+            sum[c] += (double)x[c] - (double)low[c];
+        }
+    }
+    double limit = o->limits[frames * (o->most_events + 1)], lower = o->lower[frames];
+    double noise[TILE], signal[TILE];
+    float mean[TILE], error[TILE], relative[TILE], scatter[TILE], exceedance[TILE];
+    for (size_t c = 0; c < TILE; c++) {
+        noise[c] = c < width ? sigma[left + c] : 1;
+        signal[c] = c < width ? centre[c] - background[left + c] : 0;
+    }
+    for (size_t c = 0; c < TILE; c++) {
+        double s = noise[c], t = squares[c] - total[c] * total[c] / number;
+        t = t > 0 ? t / (s * s) : 0;
+        double ratio = sqrt(t / (number - 1));
+        mean[c] = (float)((double)low[c] + sum[c] / number);
+        error[c] = (float)(s / root);
+        relative[c] = (float)ratio;
+        scatter[c] = (float)(ratio * s);
+        exceedance[c] = (float)(t / limit);
+        squares[c] = t;
+        special[c] = !(low[c] >= centre[c] - o->k * s) | !(high[c] <= centre[c] + o->k * s) |
+                     (high[c] > centre[c] + o->event * s) | (signal[c] > o->significant * s / root) |
+                     (exceedance[c] > o->candidate);
+    }
+    memcpy(r->main.mean + left, mean, width * sizeof *mean);
+    memcpy(r->main.error + left, error, width * sizeof *error);
+    memcpy(r->main.lowest + left, low, width * sizeof *low);
+    memcpy(r->main.highest + left, high, width * sizeof *high);
+    memcpy(r->relative + left, relative, width * sizeof *relative);
+    memcpy(r->scatter + left, scatter, width * sizeof *scatter);
+    memcpy(r->exceedance + left, exceedance, width * sizeof *exceedance);
+    memset(r->unclipped + left, 0, width);
+    memset(r->candidate + left, 0, width);
+    for (size_t c = 0; c < width; c++) {
+        r->main.used[left + c] = r->count[left + c] = (int32_t)frames;
+        r->quiet[left + c] = isnan(lower) ? INFINITY : (float)(squares[c] / lower);
+    }
+}
+
+/* Fill a tile with samples, infinity for bad ones; returns the number of bad ones. */
+SD_WIDE static size_t fill_tile(const float *samples, size_t frames, size_t pixels, size_t width,
+                                float *tile, int32_t *counts)
+{
+    size_t good = 0;
+    for (size_t c = 0; c < TILE; c++)
+        counts[c] = 0;
+    for (size_t i = 0; i < frames; i++)
+        for (size_t c = 0; c < width; c++) {
+            float value = samples[i * pixels + c];
+            int finite = fabsf(value) <= FLT_MAX;
+            counts[c] += finite;
+            tile[i * TILE + c] = finite ? value : INFINITY;
+        }
+    for (size_t i = 0; i < frames; i++)
+        for (size_t c = width; c < TILE; c++)
+            tile[i * TILE + c] = 0;
+    for (size_t c = 0; c < width; c++)
+        good += (size_t)counts[c];
+    return frames * width - good;
+}
+
 void sd_block(const float *samples, size_t frames, size_t pixels, const double *sigma,
               const double *background, const struct sd_options *options,
               const struct sd_results *results, void *scratch)
 {
     double *column = scratch;
     float *tile = (float *)(column + frames);
+    int plain = options->deviation == SD_NOISE_MODEL && frames >= 3;
     for (size_t left = 0; left < pixels; left += TILE) {
         size_t width = pixels - left < TILE ? pixels - left : TILE;
-        size_t counts[TILE] = {0};
-        for (size_t i = 0; i < frames; i++) {
-            const float *row = samples + i * pixels + left;
-            for (size_t c = 0; c < TILE; c++) {
-                float value = c < width ? row[c] : INFINITY;
-                int good = isfinite(value) != 0;
-                counts[c] += (size_t)good;
-                tile[i * TILE + c] = good ? value : INFINITY;
-            }
-        }
+        int32_t counts[TILE];
+        uint8_t special[TILE];
+        size_t bad = fill_tile(samples + left, frames, pixels, width, tile, counts);
         sort_tile(tile, frames);
+        if (plain && bad == 0)
+            do_ordinary(tile, frames, width, sigma, background, left, options, results, special);
+        else
+            memset(special, 1, sizeof special);
         for (size_t c = 0; c < width; c++) {
-            for (size_t i = 0; i < counts[c]; i++)
-                column[i] = tile[i * TILE + c];
-            do_pixel(column, counts[c], sigma[left + c], background[left + c], left + c, options,
-                     results);
+            if (!special[c])
+                continue;
+            for (int32_t i = 0; i < counts[c]; i++)
+                column[i] = tile[(size_t)i * TILE + c];
+            do_pixel(column, (size_t)counts[c], sigma[left + c], background[left + c], left + c,
+                     options, results);
         }
     }
 }

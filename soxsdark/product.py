@@ -104,11 +104,31 @@ def read_mask(path: Path | str) -> np.ndarray:
     InputError
         The file cannot be read, holds no 2-D image, or marks every pixel as bad.
     """
+    return _read_map(path)[0]
+
+
+def read_input_mask(path: Path | str, arm: str | None) -> np.ndarray:
+    """Read a bad-pixel map for frames of an arm, as `read_mask` does.
+
+    Raises
+    ------
+    InputError
+        As `read_mask`; or the file says that it is something else: a raw frame, another product,
+        another arm's map.
+    """
+    bad, header = _read_map(path)
+    _check_mask_header(path, header, arm)
+    return bad
+
+
+def _read_map(path: Path | str) -> tuple[np.ndarray, fits.Header]:
+    """Return the bad pixels and the primary header."""
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             # Astropy leaves a file open that it opened itself and cannot parse.
             with open(path, "rb") as stream, fits.open(stream, memmap=False) as hdus:
+                header = hdus[0].header
                 pixels = _mask_pixels(path, hdus)
         # Some cards may be odd; pixels may not be missing.
         if any("truncated" in str(warning.message) for warning in said):
@@ -119,29 +139,28 @@ def read_mask(path: Path | str) -> np.ndarray:
     bad = pixels != 0
     if bad.all():
         raise InputError(f"{path}: marks every pixel as bad; a bad-pixel map has 0 where good")
-    return bad
+    return bad, header
 
 
-def check_mask_header(path: Path | str, arm: str | None) -> None:
-    """Refuse a file that says it is something else than a bad-pixel map of this arm.
-
-    Raises
-    ------
-    InputError
-        A raw frame, another product, or another arm's map.
-    """
-    with warnings.catch_warnings(action="ignore"), open(path, "rb") as stream:
-        header = fits.Header.fromfile(stream)
-    category = str(header.get("ESO PRO CATG", "")).strip()
+def _check_mask_header(path: Path | str, header: fits.Header, arm: str | None) -> None:
+    category = _text(header, "ESO PRO CATG")
     if category and not category.startswith("BP_MAP"):
         raise InputError(f"{path}: ESO PRO CATG is {category!r}, expected a bad-pixel map (BP_MAP)")
     for key in ("ESO DPR TYPE", "IMAGETYP"):
-        if not category and str(header.get(key, "")).strip():
-            found = str(header[key]).strip()
+        if not category and (found := _text(header, key)):
             raise InputError(f"{path}: {key} is {found!r}, a raw frame: expected a bad-pixel map")
-    own = str(header.get("ESO SEQ ARM", "")).strip().upper()
+    own = _text(header, "ESO SEQ ARM").upper()
     if own and arm and own != arm.upper():
         raise InputError(f"{path}: bad-pixel map of arm {own}, the frames are of {arm}")
+
+
+def _text(header: fits.Header, key: str) -> str:
+    """Return a value as text; empty when there is none, or none that can be read."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return str(header.get(key, "")).strip()
+    except fits.VerifyError:
+        return ""
 
 
 def _mask_pixels(path: Path | str, hdus: fits.HDUList) -> np.ndarray:

@@ -3,36 +3,26 @@
 import json
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
-
-from soxsdark.combine import Combined, combine
-from soxsdark.compiled import kernel
+from soxsdark.compiled import path_in_use
 from soxsdark.errors import ProductError, SoxsdarkError, UsageError
-from soxsdark.flags import Limits, bands, find_background, hot_and_cold
-from soxsdark.flags import combine as combine_flags
 from soxsdark.headers import ProductFacts, product_header
 from soxsdark.inputs import Inputs, find_files, open_inputs
-from soxsdark.memory import MIB, Plan, plan, row_blocks
-from soxsdark.parallel import processors
-from soxsdark.product import Mask, Master, Product, write_products
+from soxsdark.product import Product, write_products
 from soxsdark.publish import Workspace
-from soxsdark.quality import Judged, QaFlag, judge
+from soxsdark.quality import QaFlag
 from soxsdark.record import failure_record, product_entry, write_record
+from soxsdark.reduction import Progress, Reduced, plan_of, reduce_set, told_of_memory
 from soxsdark.report_record import run_record
 from soxsdark.runlog import run_log
 from soxsdark.settings import Settings
 from soxsdark.sof import FileSet
-from soxsdark.survey import Survey, survey
 from soxsdark.version import __version__
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is going on, the steps done and the steps in all."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +51,6 @@ class Names:
     def products(self) -> tuple[str, ...]:
         """All that a run that succeeds publishes, the record last."""
         return self.master, self.mask, self.log, self.record
-
-
-@dataclass(frozen=True)
-class Reduced:
-    """A reduced set, in memory; images of the science pixels."""
-
-    inputs: Inputs
-    survey: Survey
-    master: Master
-    mask: Mask
-    judged: Judged
-    combined: Combined = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -105,86 +83,6 @@ class _Clock:
         now = perf_counter()
         self.seconds[stage] = round(now - self._last, 4)
         self._last = now
-
-
-def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> Reduced:
-    """The data flow from opened frames to master, mask and metrics; writes nothing."""
-    settings = inputs.settings.values
-    tell = progress or (lambda what, done, total: None)
-    lap = clock.lap if clock else (lambda stage: None)
-    bad = inputs.bad_pixel_map.bad if inputs.bad_pixel_map else None
-    held = _plan(inputs)
-    step = _counter(tell, "frames", len(inputs.darks))
-    surveyed = survey(inputs.darks, settings, bad, step, held.frame_threads)
-    lap("survey")
-    blocks = row_blocks(inputs.darks[0].shape[0], held.rows)
-    step = _counter(tell, "stack", len(blocks))
-    combined = combine(inputs.darks, surveyed, settings, blocks, held.threads, step)
-    lap("combine")
-    flux, errors, flags = _flagged(inputs, surveyed, combined, bad)
-    judged = judge(inputs.darks, surveyed, flux, flags, combined.used, combined.rejected)
-    lap("flags")
-    master = Master(flux=flux, errs=errors, qual=flags, ncom=combined.used)
-    mask = Mask(flags=flags, noise=combined.noise, rejected=combined.rejected)
-    return Reduced(inputs, surveyed, master, mask, judged, combined)
-
-
-def _plan(inputs: Inputs) -> Plan:
-    settings, layout = inputs.settings.values, inputs.darks[0].frame.layout
-    return plan(
-        inputs.darks[0].shape,
-        len(inputs.darks),
-        limit=int(settings.memory_limit * MIB),
-        threads=settings.threads or processors(),
-        frame_bytes=layout.row_range(0, layout.shape[0])[1],
-        compiled=kernel() is not None,
-    )
-
-
-def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
-    done = iter(range(1, total + 1))
-    return lambda: tell(what, next(done), total)
-
-
-def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> tuple:
-    """Master, its error, and the flags."""
-    settings, about = inputs.settings.values, inputs.darks[0].about
-    ignored = combined.noisy | (combined.used == 0)
-    if bad is not None:
-        ignored |= bad
-    background = find_background(combined.mean, ignored, settings.background_box)
-    rate = settings.hot_pixel_rate
-    limits = Limits(
-        background.sigma,
-        hot_sigma=settings.hot_pixel_sigma,
-        cold_sigma=settings.cold_pixel_sigma,
-        hot_level=None if rate is None else rate * about.exposure_time,
-    )
-    most = len(inputs.darks) / 2 if settings.frame_clipping_flags else None
-    level = float(surveyed.levels.mean())
-    flux, errors = (np.empty(ignored.shape, dtype=np.float32) for _ in range(2))
-    flags = np.empty(ignored.shape, dtype=np.int16)
-    for rows in bands(ignored.shape):
-        mean, empty = combined.mean[rows], combined.used[rows] == 0
-        smooth = background.rows(rows.start, rows.stop)
-        hot, cold = hot_and_cold(mean - smooth, combined.errors[rows], limits)
-        if most is not None:
-            hot |= combined.frame_high[rows] > most
-            cold |= combined.frame_low[rows] > most
-        flags[rows] = combine_flags(
-            input=None if bad is None else bad[rows],
-            hot=hot,
-            cold=cold if combined.quiet is None else cold | combined.quiet[rows],
-            saturated=combined.saturated[rows],
-            empty=empty,
-            noisy=combined.noisy[rows],
-        )
-        # the mean level in double precision, once, so that float32 rounds only the sum
-        np.copyto(smooth, mean, where=~empty)
-        flux[rows] = smooth.astype(np.float64) + level
-        errors[rows] = combined.errors[rows]
-        np.copyto(errors[rows], background.sigma, where=empty)
-    return flux, errors, flags
 
 
 def mdark(
@@ -281,6 +179,7 @@ class _Run:
         clock = _Clock()
         logger.info("soxsdark %s, run %s", __version__, self.run_id)
         inputs = open_inputs(self.files, self.settings, self.bad_pixel_map)
+        inputs = told_of_memory(inputs)
         self._log_inputs(logger, inputs)
         clock.lap("headers")
         reduced = reduce_set(inputs, progress, clock)
@@ -293,7 +192,7 @@ class _Run:
                 Product(work.path(self.names.master), reduced.master, master),
                 Product(work.path(self.names.mask), reduced.mask, mask),
             ),
-            inputs.settings.values.threads or processors(),
+            plan_of(inputs).threads,
         )
         clock.lap("products")
         self._log_results(logger, reduced)
@@ -355,6 +254,9 @@ class _Run:
         )
 
     def _log_inputs(self, logger: logging.Logger, inputs: Inputs) -> None:
+        held = plan_of(inputs)
+        counts = held.frame_threads, held.threads, held.rows
+        logger.info("%s; %d and %d threads, blocks of %d rows", path_in_use(), *counts)
         about = inputs.darks[0].about
         setup = ", ".join(f"{k} {v}" for k, v in about.setup.items() if v is not None)
         logger.info("%d frames, profile %s: %s", len(inputs.darks), inputs.profile.name, setup)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from soxsdark.version import __version__
 
 if TYPE_CHECKING:
-    from soxsdark.recipe import Reduced
+    from soxsdark.reduction import Reduced
 
 LIBRARIES = {
     "numpy": "numpy",

@@ -12,6 +12,7 @@ from soxsdark.electrons import LevelledFrame
 from soxsdark.errors import UsageError
 from soxsdark.grid import Grid
 from soxsdark.level import clip_frames
+from soxsdark.medians import run_medians
 from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model
 from soxsdark.stacking import lower_quartile, run_median
 
@@ -135,10 +136,7 @@ def block_medians(frame: np.ndarray, grid: Grid, bad: np.ndarray | None = None) 
     for i, rows in enumerate(grid.bands()):
         lines, count = grid.cut(frame[rows], None if bad is None else bad[rows], thin=thin)
         lines.sort(axis=1)
-        line = np.arange(len(lines))
-        least = np.maximum(count, 1)
-        low, high = lines[line, (least - 1) // 2], lines[line, least // 2]
-        result[i] = np.where(count > 0, low / 2 + high / 2, np.nan)
+        result[i] = run_medians(lines, 0, count)
     return result
 
 

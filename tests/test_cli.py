@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,37 @@ def test_mdark_imports_no_more_than_it_needs(night, tmp_path):
     )
     done = python("-c", script, "mdark", night.sof, "-o", tmp_path / "o", "-q")
     assert (done.returncode, done.stderr.strip()) == (0, "[]")
+
+
+def test_mdark_leaves_alone_what_only_others_need(night, tmp_path):
+    script = (
+        "import sys; from soxsdark.cli import main; code = main(sys.argv[1:]);"
+        "spare = 'soxsdark.simulator tabulate tqdm'.split();"
+        "print([m for m in spare if m in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    done = python("-c", script, "mdark", night.sof, "-o", tmp_path / "o", "-q")
+    assert (done.returncode, done.stderr.strip()) == (0, "[]")
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_every_header_is_read_once(command, night, tmp_path, monkeypatch, folder):
+    read = Counter()
+
+    def counted(function):
+        def count(file, *arguments, **options):
+            read[Path(getattr(file, "name", file)).name] += 1
+            return function(file, *arguments, **options)
+
+        return count
+
+    for name in ("open", "getheader", "getdata"):
+        monkeypatch.setattr(fits, name, counted(getattr(fits, name)))
+    mask = tmp_path / "map.fits"
+    night.bad_pixel_map.rename(mask)
+    inputs = night.sof.parent if folder else night.sof
+    code, _, err = command("mdark", inputs, "-o", tmp_path / "o", "--bad-pixel-map", mask)
+    assert (code, err) == (0, "")
+    assert [read[path.name] for path in (mask, *night.frames)] == [1] * 6
 
 
 # Runs
@@ -337,7 +369,7 @@ def test_bug_is_one_line_and_a_traceback_in_the_log(command, night, tmp_path, mo
     def broken(*arguments):
         raise ZeroDivisionError("on purpose\nin two lines")
 
-    monkeypatch.setattr("soxsdark.recipe.judge", broken)
+    monkeypatch.setattr("soxsdark.reduction.judge", broken)
     code, out, err = command("mdark", night.sof, "-o", tmp_path)
     assert (code, out) == (70, "")
     assert re.fullmatch(r"soxsdark: a bug in soxsdark \(ZeroDivisionError at .*\); see .*\n", err)

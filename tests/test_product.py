@@ -21,6 +21,7 @@ from soxsdark.product import (
     Mask,
     Master,
     Product,
+    read_input_mask,
     read_mask,
     write_mask,
     write_master,
@@ -415,6 +416,27 @@ def test_read_compressed(tmp_path: Path) -> None:
     hdus = fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(BAD.astype("i2"))])
     hdus.writeto(tmp_path / "b.fits.fz")
     np.testing.assert_array_equal(read_mask(tmp_path / "b.fits.fz"), BAD)
+
+
+@pytest.mark.parametrize("name", ["b.fits", "b.fits.gz"])
+def test_read_as_input_of_an_arm(tmp_path: Path, name: str) -> None:
+    def write(**cards: str) -> None:
+        head = fits.Header([(key.replace("_", " "), value) for key, value in cards.items()])
+        fits.PrimaryHDU(BAD.astype("i2"), head).writeto(tmp_path / name, overwrite=True)
+
+    warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+    for cards in ({}, {"ESO_SEQ_ARM": "nir"}, {"ESO_PRO_CATG": "BP_MAP_NIR", "IMAGETYP": "DARK"}):
+        write(**cards)
+        np.testing.assert_array_equal(read_input_mask(tmp_path / name, "NIR"), BAD)
+    write(ESO_SEQ_ARM="VIS")
+    with pytest.raises(InputError, match="bad-pixel map of arm VIS, the frames are of NIR"):
+        read_input_mask(tmp_path / name, "NIR")
+    write(ESO_PRO_CATG="MASTER_DARK_NIR")
+    with pytest.raises(InputError, match="ESO PRO CATG is 'MASTER_DARK_NIR', expected a bad-pixel"):
+        read_input_mask(tmp_path / name, "NIR")
+    write(IMAGETYP="DARK")
+    with pytest.raises(InputError, match="IMAGETYP is 'DARK', a raw frame: expected a bad-pixel"):
+        read_input_mask(tmp_path / name, None)
 
 
 def test_nan_is_bad(tmp_path: Path) -> None:

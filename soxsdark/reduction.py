@@ -1,0 +1,129 @@
+"""The arithmetic of a reduction, from opened frames to images and metrics; writes nothing."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from soxsdark.combine import Combined, combine
+from soxsdark.compiled import kernel
+from soxsdark.flags import Limits, bands, find_background, hot_and_cold
+from soxsdark.flags import combine as combine_flags
+from soxsdark.inputs import Inputs
+from soxsdark.memory import MIB, Plan, plan, row_blocks
+from soxsdark.parallel import in_order, processors
+from soxsdark.product import Mask, Master
+from soxsdark.quality import Judged, judge
+from soxsdark.survey import Survey, survey
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is going on, the steps done and the steps in all."""
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A reduced set, in memory; images of the science pixels."""
+
+    inputs: Inputs
+    survey: Survey
+    master: Master
+    mask: Mask
+    judged: Judged
+    combined: Combined = field(repr=False)
+
+
+def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> Reduced:
+    """The data flow from opened frames to master, mask and metrics; writes nothing."""
+    settings = inputs.settings.values
+    tell = progress or (lambda what, done, total: None)
+    lap = clock.lap if clock else (lambda stage: None)
+    bad = inputs.bad_pixel_map.bad if inputs.bad_pixel_map else None
+    held = plan_of(inputs)
+    step = _counter(tell, "frames", len(inputs.darks))
+    surveyed = survey(inputs.darks, settings, bad, step, held.frame_threads)
+    lap("survey")
+    blocks = row_blocks(inputs.darks[0].shape[0], held.rows)
+    step = _counter(tell, "stack", len(blocks))
+    combined = combine(inputs.darks, surveyed, settings, blocks, held.threads, step)
+    lap("combine")
+    flux, errors, flags = _flagged(inputs, surveyed, combined, bad, held.threads)
+    judged = judge(inputs.darks, surveyed, flux, flags, combined.used, combined.rejected)
+    lap("flags")
+    master = Master(flux=flux, errs=errors, qual=flags, ncom=combined.used)
+    mask = Mask(flags=flags, noise=combined.noise, rejected=combined.rejected)
+    return Reduced(inputs, surveyed, master, mask, judged, combined)
+
+
+def plan_of(inputs: Inputs) -> Plan:
+    """What is held at a time, by the settings and the size of the frames."""
+    settings, layout = inputs.settings.values, inputs.darks[0].frame.layout
+    return plan(
+        inputs.darks[0].shape,
+        len(inputs.darks),
+        limit=int(settings.memory_limit * MIB),
+        threads=settings.threads or processors(),
+        frame_bytes=layout.row_range(0, layout.shape[0])[1],
+        compiled=kernel() is not None,
+    )
+
+
+def told_of_memory(inputs: Inputs) -> Inputs:
+    """Remark on a memory-limit that cannot be kept; the run goes on with as little as it can."""
+    limit, least = inputs.settings.values.memory_limit, plan_of(inputs).least / MIB
+    if least <= limit:
+        return inputs
+    rows, columns = inputs.darks[0].shape
+    remark = f"frames of {rows} x {columns} need {least:.0f} MiB, memory-limit is {limit:g}"
+    return replace(inputs, of_set=(*inputs.of_set, remark))
+
+
+def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
+    done = iter(range(1, total + 1))
+    return lambda: tell(what, next(done), total)
+
+
+def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad, threads: int) -> tuple:
+    """Master, its error, and the flags."""
+    settings, about = inputs.settings.values, inputs.darks[0].about
+    ignored = combined.noisy | (combined.used == 0)
+    if bad is not None:
+        ignored |= bad
+    background = find_background(combined.mean, ignored, settings.background_box, threads)
+    rate = settings.hot_pixel_rate
+    limits = Limits(
+        background.sigma,
+        hot_sigma=settings.hot_pixel_sigma,
+        cold_sigma=settings.cold_pixel_sigma,
+        hot_level=None if rate is None else rate * about.exposure_time,
+    )
+    most = len(inputs.darks) / 2 if settings.frame_clipping_flags else None
+    level = float(surveyed.levels.mean())
+    flux, errors = (np.empty(ignored.shape, dtype=np.float32) for _ in range(2))
+    flags = np.empty(ignored.shape, dtype=np.int16)
+
+    def do_band(rows: slice) -> None:
+        mean, empty = combined.mean[rows], combined.used[rows] == 0
+        smooth = background.rows(rows.start, rows.stop)
+        hot, cold = hot_and_cold(mean - smooth, combined.errors[rows], limits)
+        if most is not None:
+            hot |= combined.frame_high[rows] > most
+            cold |= combined.frame_low[rows] > most
+        if combined.quiet is not None:
+            cold |= combined.quiet[rows]
+        flags[rows] = combine_flags(
+            input=None if bad is None else bad[rows],
+            hot=hot,
+            cold=cold,
+            saturated=combined.saturated[rows],
+            empty=empty,
+            noisy=combined.noisy[rows],
+        )
+        # the mean level in double precision, once, so that float32 rounds only the sum
+        np.copyto(smooth, mean, where=~empty)
+        flux[rows] = smooth.astype(np.float64) + level
+        errors[rows] = combined.errors[rows]
+        np.copyto(errors[rows], background.sigma, where=empty)
+
+    deque(in_order(do_band, bands(ignored.shape), threads), maxlen=0)
+    return flux, errors, flags
