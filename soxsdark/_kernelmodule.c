@@ -160,45 +160,48 @@ static int take_mask(struct buffers *b, PyObject *object, Py_ssize_t items, cons
     return object == Py_None || *mask != NULL;
 }
 
-/* Whether the edges of blocks lie in order within the columns. */
-static int in_order(const struct sd_differences *d)
+/* Whether `number` + 1 edges of blocks rise from 0 to `end`. */
+static int edges_fit(const int64_t *edges, size_t number, int64_t end)
 {
-    for (size_t j = 0; j < d->blocks; j++)
-        if (d->edges[j] < 0 || d->edges[j] > d->edges[j + 1])
+    for (size_t i = 0; i < number; i++)
+        if (edges[i] > edges[i + 1])
             return 0;
-    return d->edges[0] >= 0 && (size_t)d->edges[d->blocks] <= d->columns;
+    return edges[0] == 0 && edges[number] == end;
 }
 
 static PyObject *count_differences(PyObject *self, PyObject *args)
 {
-    PyObject *first, *second, *bad, *edges, *background, *counts, *warm;
-    Py_ssize_t rows, columns, blocks;
+    PyObject *first, *second, *bad, *row_edges, *column_edges, *background, *counts, *warm;
+    Py_ssize_t rows, columns, down, across;
     struct sd_differences d;
     struct buffers b = {.taken = 0};
     (void)self;
-    if (!PyArg_ParseTuple(args, "(nnn)OOO(OO)(fffi)OO", &rows, &columns, &blocks, &first, &second,
-                          &bad, &edges, &background, &d.warm, &d.centre, &d.step, &d.half, &counts,
-                          &warm) ||
-        !fits(rows, columns) || !fits(blocks, 2 * (Py_ssize_t)d.half + 1))
+    if (!PyArg_ParseTuple(args, "(nnnn)OOO(OOO)(fffi)OO", &rows, &columns, &down, &across, &first,
+                          &second, &bad, &row_edges, &column_edges, &background, &d.warm,
+                          &d.centre, &d.step, &d.half, &counts, &warm) ||
+        !fits(rows, columns) || !fits(down, across) ||
+        !fits(down * across, 2 * (Py_ssize_t)d.half + 1))
         return NULL;
-    d.rows = (size_t)rows;
     d.columns = (size_t)columns;
-    d.blocks = (size_t)blocks;
+    d.down = (size_t)down;
+    d.across = (size_t)across;
     const uint8_t *mask;
     int64_t *out;
     uint8_t *marks;
     const float *x = take(&b, first, "f", rows * columns, 0);
     const float *y = x ? take(&b, second, "f", rows * columns, 0) : NULL;
     if (y && take_mask(&b, bad, rows * columns, &mask) &&
-        (d.edges = take(&b, edges, "lq", blocks + 1, 0)) &&
-        (d.background = take(&b, background, "f", blocks, 0)) &&
-        (out = take(&b, counts, "lq", blocks * (2 * (Py_ssize_t)d.half + 1), 1)) &&
+        (d.row_edges = take(&b, row_edges, "lq", down + 1, 0)) &&
+        (d.column_edges = take(&b, column_edges, "lq", across + 1, 0)) &&
+        (d.background = take(&b, background, "f", down * across, 0)) &&
+        (out = take(&b, counts, "lq", down * across * (2 * (Py_ssize_t)d.half + 1), 1)) &&
         (marks = take(&b, warm, "B?", rows * columns, 1))) {
         int32_t *scratch = PyMem_Malloc((size_t)columns * sizeof(int32_t) + 1);
         if (scratch == NULL) {
             PyErr_NoMemory();
-        } else if (!in_order(&d)) {
-            PyErr_SetString(PyExc_ValueError, "edges of blocks out of order");
+        } else if (!edges_fit(d.row_edges, d.down, rows) ||
+                   !edges_fit(d.column_edges, d.across, columns)) {
+            PyErr_SetString(PyExc_ValueError, "edges of blocks do not cover the frame in order");
         } else {
             Py_BEGIN_ALLOW_THREADS
             sd_count_differences(x, y, mask, &d, scratch, out, marks);
@@ -213,7 +216,7 @@ static PyMethodDef METHODS[] = {
     {"block", block, METH_VARARGS, "Clip, average and judge the pixels of a block."},
     {"electrons", electrons, METH_VARARGS, "Pixels above a level, times the gain."},
     {"histogram", histogram, METH_VARARGS, "Count pixels by value."},
-    {"count_differences", count_differences, METH_VARARGS, "Histograms of a row of blocks."},
+    {"count_differences", count_differences, METH_VARARGS, "Histograms of the difference of two frames."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -132,8 +132,9 @@ def process_block_numpy(samples, sigma, background, options: BlockOptions) -> Bl
 def _fill(average: Average, at, clipped: ClippedBlock, sigma: np.ndarray) -> None:
     average.mean[at], average.used[at] = clipped.mean, clipped.used
     average.lowest[at], average.highest[at] = clipped.lowest, clipped.highest
-    with np.errstate(divide="ignore"):
-        average.error[at] = sigma / np.sqrt(clipped.used)
+    some = clipped.used > 0
+    error = np.full(some.shape, np.inf)
+    average.error[at] = np.divide(sigma, np.sqrt(clipped.used), out=error, where=some)
 
 
 def _average_wide(result: BlockResult, at, stack, clipped: ClippedBlock, options) -> None:

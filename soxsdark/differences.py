@@ -5,13 +5,12 @@ the clipped standard deviation of that histogram, over sqrt(2), is the noise of 
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
 from soxsdark.compiled import kernel
-from soxsdark.electrons import LevelledFrame
 from soxsdark.grid import Grid, filled
 
 CLIP = 4.0
@@ -135,11 +134,11 @@ def count_differences(
     first: np.ndarray,
     second: np.ndarray,
     bad: np.ndarray | None,
-    edges: np.ndarray,
+    grid: Grid,
     background: np.ndarray,
     bins: Bins,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Histograms of the difference in one row of blocks, and its warm pixels.
+    """Histograms of the difference of two frames in each block, and the warm pixels.
 
     Parameters
     ----------
@@ -147,33 +146,38 @@ def count_differences(
         Electrons above the level; pixels that are not finite are not counted.
     bad : ndarray of bool, (rows, columns), optional
         True = bad: not counted, and not warm.
-    edges : ndarray of int, (B + 1,)
-        Columns where blocks begin and end.
-    background : ndarray of float32, (B,)
+    grid : Grid
+    background : ndarray of float32, shape of the grid
         Typical signal of each block; pixels far above it (warm) are not counted.
     bins : Bins
 
     Returns
     -------
-    counts : ndarray of int64, (B, bins)
+    counts : ndarray of int64, (blocks down, blocks across, bins)
     warm : ndarray of bool, (rows, columns)
     """
     compiled = kernel()
     if compiled is None:
-        return _count_numpy(first, second, bad, edges, background, bins)
-    counts = np.zeros((len(background), bins.width), dtype=np.int64)
+        every = [
+            _count_band(first[rows], second[rows], None if bad is None else bad[rows], *own, bins)
+            for rows, *own in zip(grid.bands(), repeat(grid.columns), background, strict=False)
+        ]
+        counts, warm = zip(*every, strict=True)
+        return np.stack(counts), np.concatenate(warm)
+    counts = np.zeros((*grid.shape, bins.width), dtype=np.int64)
     warm = np.empty(first.shape, dtype=bool)
     bad = None if bad is None else np.ascontiguousarray(bad)
+    edges = [np.ascontiguousarray(e, dtype=np.int64) for e in (grid.rows, grid.columns)]
     numbers = (bins.warm, bins.centre, bins.step, bins.half)
-    sizes = (*first.shape, len(background))
-    edges = np.ascontiguousarray(edges, dtype=np.int64)
+    sizes = (*first.shape, *grid.shape)
     compiled.count_differences(
-        sizes, first, second, bad, (edges, background), numbers, counts, warm
+        sizes, first, second, bad, (*edges, background), numbers, counts, warm
     )
     return counts, warm
 
 
-def _count_numpy(first, second, bad, edges, background, bins: Bins):
+def _count_band(first, second, bad, edges, background, bins: Bins):
+    """`count_differences` in one row of blocks."""
     block = np.repeat(np.arange(len(background)), np.diff(edges))
     with np.errstate(over="ignore", invalid="ignore"):
         number = np.rint((first - second - bins.centre) / bins.step)
@@ -188,11 +192,12 @@ def _count_numpy(first, second, bad, edges, background, bins: Bins):
     return counts.reshape(len(background), bins.width), warm
 
 
-def _sample(first: LevelledFrame, second: LevelledFrame, bad) -> np.ndarray:
+def _sample(first: np.ndarray, second: np.ndarray, bad: np.ndarray | None) -> np.ndarray:
     """Differences of usable pixels all over the frame, from which the bins are made."""
     # an odd step, so that detectors read in several columns at a time are sampled in all
-    step = max(1, math.isqrt(first.pixels.size // SAMPLED)) | 1
-    difference = first.sample(step) - second.sample(step)
+    step = max(1, math.isqrt(first.size // SAMPLED)) | 1
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = first[::step, ::step] - second[::step, ::step]
     usable = np.isfinite(difference)
     if bad is not None:
         usable &= ~bad[::step, ::step]
@@ -204,51 +209,23 @@ def _without_bins(grid: Grid, sigma: float) -> PairNoise:
     return PairNoise(sigma, np.full(grid.shape, sigma), none, none, np.zeros(0, dtype=np.intp))
 
 
-@dataclass
-class _Bright:
-    """Pixels that may show the slope, gathered band by band."""
-
-    signal: list[np.ndarray]
-    least: list[np.ndarray]
-    difference: list[np.ndarray]
-    pixel: list[np.ndarray]
-
-    def add(self, a, b, background, place, limits) -> None:
-        """Take pixels of two frames; `limits` are their saturations."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            chosen = (a < limits[0]) & (b < limits[1])
-            signal = (a + b) / 2 - background
-        a, b = a[chosen], b[chosen]
-        self.signal.append(signal[chosen])
-        self.least.append(np.minimum(a, b))
-        self.difference.append(a - b)
-        self.pixel.append(place[chosen])
-
-    def above(self, sigma: float, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Signal, difference and place of at most `most` pixels over 10 sigma."""
-        signal, least = np.concatenate(self.signal), np.concatenate(self.least)
-        # one that is dark in either frame was hit by a cosmic ray in the other
-        chosen = np.flatnonzero((signal > BRIGHT * sigma) & (least > signal * STEADY))
-        chosen = chosen[:: max(1, -(-chosen.size // most))]
-        difference, pixel = np.concatenate(self.difference), np.concatenate(self.pixel)
-        return signal[chosen], difference[chosen], pixel[chosen]
-
-
 def pair_noise(
-    first: LevelledFrame,
-    second: LevelledFrame,
+    first: np.ndarray,
+    second: np.ndarray,
     background: np.ndarray,
     grid: Grid,
     quantum: float,
     bad: np.ndarray | None = None,
+    *,
+    saturation: tuple[float, float] = (math.inf, math.inf),
     most: int = MOST_BRIGHT,
-    seen: Callable[[slice, np.ndarray], None] = lambda rows, electrons: None,
 ) -> PairNoise:
     """All that the difference of two frames says of the noise.
 
     Parameters
     ----------
-    first, second : LevelledFrame
+    first, second : ndarray of float32, shape of the detector
+        Electrons above the level of the frame; not finite = bad.
     background : ndarray, shape of the grid
         Typical signal of each block above the level, electrons.
     grid : Grid
@@ -256,10 +233,10 @@ def pair_noise(
         Electrons between neighbouring values of the data; 0 for continuous data.
     bad : ndarray of bool, shape of the frames, optional
         True = bad: left out.
+    saturation : pair of float
+        Of either frame, in its own electrons; brighter pixels tell nothing of the slope.
     most : int
         Bright pixels that are kept.
-    seen : callable
-        Called with each band of either frame: rows, and electrons above the level.
     """
     sample = _sample(first, second, bad)
     enough = sample.size >= FEWEST
@@ -267,22 +244,16 @@ def pair_noise(
     if bins is None:
         return _without_bins(grid, 0.0 if enough else math.nan)
     background = filled(background, 0.0).astype(np.float32)
-    across = np.repeat(np.arange(grid.shape[1]), np.diff(grid.columns))
-    counts = np.empty((*grid.shape, bins.width), dtype=np.int64)
-    limits = first.brightest, second.brightest
-    bright = _Bright([], [], [], [])
-    for i, rows in enumerate(grid.bands()):
-        a, b = first.rows(rows), second.rows(rows)
-        seen(rows, a)
-        seen(rows, b)
-        masked = None if bad is None else bad[rows]
-        counts[i], warm = count_differences(a, b, masked, grid.columns, background[i], bins)
-        place = np.flatnonzero(warm)
-        own = background[i, across[place % across.size]]
-        bright.add(
-            a.ravel()[place], b.ravel()[place], own, place + rows.start * across.size, limits
-        )
+    counts, warm = count_differences(first, second, bad, grid, background, bins)
     sigma = clipped_sigma(counts.reshape(-1, bins.width), float(bins.step))
     sigma = np.sqrt(np.maximum(sigma**2 - bins.widened, 0) / 2).reshape(grid.shape)
     typical = float(np.nanmedian(sigma)) if np.isfinite(sigma).any() else math.nan
-    return PairNoise(typical, sigma, *bright.above(typical, most))
+    pixel = np.flatnonzero(warm)
+    a, b = first.ravel()[pixel], second.ravel()[pixel]
+    with np.errstate(over="ignore", invalid="ignore"):
+        signal = (a + b) / 2 - background[grid.block_of(pixel)]
+    # one that is dark in either frame was hit by a cosmic ray in the other
+    bright = (signal > BRIGHT * typical) & (np.minimum(a, b) > signal * STEADY)
+    chosen = np.flatnonzero(bright & (a < saturation[0]) & (b < saturation[1]))
+    chosen = chosen[:: max(1, -(-chosen.size // most))]
+    return PairNoise(typical, sigma, signal[chosen], (a - b)[chosen], pixel[chosen])

@@ -1,8 +1,5 @@
 """ADU to electrons above the level of a frame."""
 
-from dataclasses import dataclass
-from math import inf
-
 import numpy as np
 
 from soxsdark.compiled import kernel
@@ -35,28 +32,3 @@ def to_electrons(
             difference = np.subtract(pixels, level, dtype=np.float64)
             out[...] = np.multiply(difference, gain, out=difference).reshape(out.shape)
     return out
-
-
-@dataclass(frozen=True)
-class LevelledFrame:
-    """A frame whose level is known; electrons above it are made band by band."""
-
-    pixels: np.ndarray
-    """(rows, columns), ADU; not finite = bad."""
-    level: float = 0.0
-    gain: float = 1.0
-    saturation: float = inf
-    """ADU from which on a pixel is saturated."""
-
-    def rows(self, rows: slice) -> np.ndarray:
-        """Some rows, float32 electrons above the level."""
-        return to_electrons(self.pixels[rows], self.level, self.gain)
-
-    def sample(self, step: int) -> np.ndarray:
-        """Every `step`-th pixel of every `step`-th row, float32 electrons above the level."""
-        return to_electrons(self.pixels[::step, ::step], self.level, self.gain)
-
-    @property
-    def brightest(self) -> float:
-        """Saturation in electrons above the level."""
-        return (self.saturation - self.level) * self.gain

@@ -89,39 +89,46 @@ def is_zero_sum(total: int) -> bool:
     return total in (0, ALL_ONES)
 
 
-def native(stored: np.ndarray, layout: PixelLayout) -> np.ndarray:
+def native(stored: np.ndarray, layout: PixelLayout, *, reuse: bool = False) -> np.ndarray:
     """Physical values of stored pixels in the machine's byte order.
 
     Integers stay integers where BSCALE is 1 and BZERO whole, in a type that holds them all;
-    everything else becomes floating point. BLANK becomes NaN.
+    everything else becomes floating point. BLANK becomes NaN. With `reuse` the memory of
+    `stored` may be taken for the result.
     """
-    if layout.dtype.kind == "f":
-        pixels = stored.astype(stored.dtype.newbyteorder("="))
+    blank = None if layout.blank is None else stored == layout.blank
+    plain = _native_order(stored, reuse)
+    if plain.dtype.kind == "f":
         if (layout.bscale, layout.bzero) != (1.0, 0.0):
-            pixels = pixels.astype(np.float64) * layout.bscale + layout.bzero
-        return pixels
+            plain = plain.astype(np.float64) * layout.bscale + layout.bzero
+        return plain
     if layout.bscale == 1.0 and float(layout.bzero).is_integer():
-        pixels = _shifted(stored, layout)
+        pixels = _shifted(plain, int(layout.bzero))
     else:
-        pixels = stored.astype(np.float64) * layout.bscale + layout.bzero
-    if layout.blank is not None:
-        blank = stored == layout.blank
-        if blank.any():
-            pixels = pixels.astype(np.float64)
-            pixels[blank] = np.nan
+        pixels = plain.astype(np.float64) * layout.bscale + layout.bzero
+    if blank is not None and blank.any():
+        pixels = pixels.astype(np.float64)
+        pixels[blank] = np.nan
     return pixels
 
 
-def _shifted(stored: np.ndarray, layout: PixelLayout) -> np.ndarray:
-    plain = stored.astype(stored.dtype.newbyteorder("="))
-    zero = int(layout.bzero)
+def _native_order(stored: np.ndarray, reuse: bool) -> np.ndarray:
+    order = stored.dtype.newbyteorder("=")
+    if not reuse:
+        return stored.astype(order)
+    return stored if stored.dtype.isnative else stored.byteswap(inplace=True).view(order)
+
+
+def _shifted(plain: np.ndarray, zero: int) -> np.ndarray:
+    """Integers with BZERO added; the memory of `plain` may be taken."""
     if zero == 0:
         return plain
     unsigned = 1 << (8 * plain.dtype.itemsize - 1)
     if plain.dtype.kind == "i" and zero == unsigned:
         # the unsigned convention: flipping the sign bit adds the offset
         raw = plain.view(plain.dtype.str.replace("i", "u"))
-        return raw ^ raw.dtype.type(unsigned)
+        raw ^= raw.dtype.type(unsigned)
+        return raw
     limits = np.iinfo(plain.dtype)
     if abs(zero) < 2**62 and limits.bits <= 32:
         return plain.astype(np.int64) + zero

@@ -104,8 +104,8 @@ class Frame:
             data = self._bytes(self.decoded or self.inflated, offset, length)
         if len(data) != length:
             raise InputError(f"{self.path}: cut short while it was being read; copy it again")
-        stored = np.frombuffer(data, dtype=self.layout.dtype)
-        return native(stored.reshape(last - first, self.layout.shape[1]), self.layout)
+        stored = data.view(self.layout.dtype).reshape(last - first, self.layout.shape[1])
+        return native(stored, self.layout, reuse=True)
 
     def load(self) -> Loaded:
         """Read the file once: hash it, check DATASUM and CHECKSUM of every HDU, give the pixels.
@@ -123,22 +123,16 @@ class Frame:
                 with self.path.open("rb") as file:
                     sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         for hdu in self.hdus:
-            self._check_sums(hdu, memoryview(content))
-        if self.decoded is None and len(content) >= sum(self.layout.row_range(*self._all_rows)):
-            stored = np.frombuffer(
-                content, self.layout.dtype, self.layout.shape[0] * self.layout.shape[1],
-                self.layout.offset,
-            )  # fmt: skip
-            pixels = native(stored.reshape(self.layout.shape), self.layout)
+            self._check_sums(hdu, content)
+        offset, length = self.layout.row_range(0, self.layout.shape[0])
+        if self.decoded is None and len(content) >= offset + length:
+            stored = content[offset : offset + length].view(self.layout.dtype)
+            pixels = native(stored.reshape(self.layout.shape), self.layout, reuse=True)
         else:
-            pixels = self.read_rows(*self._all_rows)
+            pixels = self.read_rows(0, self.layout.shape[0])
         return Loaded(pixels, sha256)
 
-    @property
-    def _all_rows(self) -> tuple[int, int]:
-        return 0, self.layout.shape[0]
-
-    def _bytes(self, source: Spool | None, offset: int, length: int) -> bytes:
+    def _bytes(self, source: Spool | None, offset: int, length: int) -> np.ndarray:
         if source is not None:
             return _pread(source.descriptor, offset, length)
         with self.path.open("rb") as file:
@@ -146,7 +140,7 @@ class Frame:
                 raise InputError(f"{self.path}: its size changed while it was being read")
             return _pread(file.fileno(), offset, length)
 
-    def _check_sums(self, hdu: _Hdu, content: memoryview) -> None:
+    def _check_sums(self, hdu: _Hdu, content: np.ndarray) -> None:
         data = ones_complement_sum(content[hdu.data : hdu.end])
         place = f"{self.path}: HDU {hdu.index}"
         if hdu.datasum is not None and hdu.datasum != str(data):
@@ -156,7 +150,8 @@ class Frame:
                     f"{place}: DATASUM is {stated}, the data sum to {data}: "
                     "the file is damaged, copy it again"
                 )
-        if hdu.has_checksum and not is_zero_sum(ones_complement_sum(content[hdu.start : hdu.end])):
+        whole = ones_complement_sum(content[hdu.start : hdu.data], data)
+        if hdu.has_checksum and not is_zero_sum(whole):
             raise InputError(
                 f"{place}: CHECKSUM does not fit header and data: "
                 "the file was damaged or edited, copy it again"
@@ -193,15 +188,13 @@ def _handle(path: Path, inflated: Spool | None) -> IO[bytes]:
     return path.open("rb") if inflated is None else inflated.reader()
 
 
-def _pread(descriptor: int, offset: int, length: int) -> bytes:
-    parts = []
-    while length > 0:
-        part = os.pread(descriptor, length, offset)
-        if not part:
-            break
-        parts.append(part)
-        offset, length = offset + len(part), length - len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+def _pread(descriptor: int, offset: int, length: int) -> np.ndarray:
+    """Bytes from `offset` on, fewer than `length` at the end of the file."""
+    # an array takes its memory in large pages, a bytes object in small ones
+    buffer, done = np.empty(length, dtype=np.uint8), 0
+    while done < length and (got := os.preadv(descriptor, [buffer[done:]], offset + done)):
+        done += got
+    return buffer[:done]
 
 
 def _inflate(path: Path) -> Spool:

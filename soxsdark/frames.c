@@ -85,13 +85,14 @@ void sd_count_differences(const float *first, const float *second, const uint8_t
                           uint8_t *warm)
 {
     size_t width = 2 * (size_t)d->half + 1;
-    for (size_t row = 0; row < d->rows; row++) {
-        size_t start = row * d->columns;
-        for (size_t j = 0; j < d->blocks; j++) {
-            size_t left = (size_t)d->edges[j], right = (size_t)d->edges[j + 1];
-            int64_t *own = counts + j * width + d->half;
+    for (size_t block = 0; block < d->down * d->across; block++) {
+        size_t i = block / d->across, j = block % d->across;
+        size_t left = (size_t)d->column_edges[j], right = (size_t)d->column_edges[j + 1];
+        int64_t *own = counts + block * width + d->half;
+        for (int64_t row = d->row_edges[i]; row < d->row_edges[i + 1]; row++) {
+            size_t start = (size_t)row * d->columns;
             bin_row(first + start, second + start, bad == NULL ? NULL : bad + start, left, right,
-                    d->background[j], d, scratch, warm + start);
+                    d->background[block], d, scratch, warm + start);
             for (size_t c = left; c < right; c++)
                 if (scratch[c] <= d->half)
                     own[scratch[c]]++;

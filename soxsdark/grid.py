@@ -29,18 +29,12 @@ class Grid:
         """Number of blocks (down, across)."""
         return len(self.rows) - 1, len(self.columns) - 1
 
-    def labels(self) -> np.ndarray:
-        """Index of the block of every pixel, int32 of the detector's shape."""
-        down = np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self.rows))
-        across = np.repeat(np.arange(self.shape[1], dtype=np.int32), np.diff(self.columns))
-        return down[:, None] * np.int32(self.shape[1]) + across
-
-    def blocks(self):
-        """Yield (index down, index across, slice of rows, slice of columns) of every block."""
-        for i in range(self.shape[0]):
-            for j in range(self.shape[1]):
-                rows = slice(self.rows[i], self.rows[i + 1])
-                yield i, j, rows, slice(self.columns[j], self.columns[j + 1])
+    def block_of(self, pixel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Indices (down, across) of the blocks of pixels, given their places in reading order."""
+        row, column = np.divmod(pixel, self.columns[-1])
+        down = np.repeat(np.arange(self.shape[0]), np.diff(self.rows))
+        across = np.repeat(np.arange(self.shape[1]), np.diff(self.columns))
+        return down[row], across[column]
 
     def bands(self) -> list[slice]:
         """The pixel rows of each row of blocks."""

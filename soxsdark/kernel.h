@@ -60,17 +60,21 @@ int sd_electrons(const void *pixels, char type, size_t number, double level, dou
 int sd_histogram(const void *pixels, char type, size_t number, int64_t low, size_t width,
                  int64_t *counts);
 
-/* A row of blocks of the difference of two frames. */
+/* The difference of two frames, counted in blocks. */
 struct sd_differences {
-    size_t rows, columns, blocks;
-    const int64_t *edges;    /* blocks + 1: columns at which blocks begin and end */
-    const float *background; /* blocks */
-    float warm;              /* signals above this over the background are left out */
-    float centre, step;      /* of the bins */
-    int32_t half;            /* bins on either side of the middle one */
+    size_t columns, down, across;
+    const int64_t *row_edges;    /* down + 1: rows at which blocks begin and end */
+    const int64_t *column_edges; /* across + 1 */
+    const float *background;     /* (down, across) */
+    float warm;                  /* signals above this over the background are left out */
+    float centre, step;          /* of the bins */
+    int32_t half;                /* bins on either side of the middle one */
 };
 
-/* Count first - second in (blocks, 2 half + 1) bins; mark the warm pixels that are not bad. */
+/*
+ * Count first - second in (down, across, 2 half + 1) bins; mark the warm pixels that are not bad.
+ * `bad` may be NULL; `scratch` holds one number a column.
+ */
 void sd_count_differences(const float *first, const float *second, const uint8_t *bad,
                           const struct sd_differences *d, int32_t *scratch, int64_t *counts,
                           uint8_t *warm);

@@ -8,7 +8,6 @@ from itertools import pairwise
 import numpy as np
 
 from soxsdark.differences import pair_noise
-from soxsdark.electrons import LevelledFrame
 from soxsdark.errors import UsageError
 from soxsdark.grid import Grid
 from soxsdark.level import clip_frames
@@ -151,11 +150,10 @@ def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:
         raise UsageError("one frame has no measurable noise: give its noise, or more frames")
     grid = Grid.of(samples.shape[1:], BLOCK)
     medians = [block_medians(s, grid) for s in samples]
+    frames = pairwise(np.float32(s) for s in samples)
     pairs = [
         pair_noise(a, b, (c + d) / 2, grid, quantum)
-        for (a, b), (c, d) in zip(
-            pairwise(LevelledFrame(s) for s in samples), pairwise(medians), strict=True
-        )
+        for (a, b), (c, d) in zip(frames, pairwise(medians), strict=True)
     ]
     if not any(np.isfinite(p.sigma) for p in pairs):
         raise UsageError(

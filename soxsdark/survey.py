@@ -4,12 +4,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from threading import Lock
 
 import numpy as np
 
 from soxsdark.differences import MOST_BRIGHT, PairNoise, pair_noise
-from soxsdark.electrons import LevelledFrame
+from soxsdark.electrons import to_electrons
 from soxsdark.errors import InputError
 from soxsdark.frame import Frame
 from soxsdark.grid import Grid
@@ -156,17 +155,20 @@ def _check_levels(darks: Sequence[RawDark], levels: np.ndarray, sigma: float, li
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A frame read once; its pixels are let go as soon as its differences are taken."""
+    """A frame read once; let go as soon as its differences are taken."""
 
-    frame: LevelledFrame
+    electrons: np.ndarray
+    """Above the level, float32."""
+    saturation: float
+    """In the same electrons."""
     medians: np.ndarray
-    """Of each block, electrons above the level."""
+    """Of each block, in the same electrons."""
     facts: tuple[FrameLevel, str, float, int]
 
 
 def _load(dark: RawDark, settings, bad: np.ndarray | None, grid: Grid) -> _Loaded:
     loaded = dark.frame.load()
-    pixels = np.ascontiguousarray(loaded.pixels[dark.about.window])
+    pixels = loaded.pixels[dark.about.window]
     level = clip_frame(
         pixels,
         bad,
@@ -178,22 +180,12 @@ def _load(dark: RawDark, settings, bad: np.ndarray | None, grid: Grid) -> _Loade
     share = _check_pixels(dark, pixels, level, settings)
     limit, gain = dark.about.saturation.value, dark.about.gain.value
     saturated = 0 if limit is None else int(np.count_nonzero(pixels >= limit))
-    medians = (block_medians(pixels, grid, bad) - level.level) * gain
-    top = math.inf if limit is None else limit
-    frame = LevelledFrame(pixels, level.level, gain, top)
-    return _Loaded(frame, medians, (level, loaded.sha256, share, saturated))
-
-
-class _Lowest:
-    """The smallest sample of each pixel, from frames that pass by in any order."""
-
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self.image = np.full(shape, np.inf, dtype=np.float32)
-        self._lock = Lock()
-
-    def __call__(self, rows: slice, electrons: np.ndarray) -> None:
-        with self._lock:
-            np.fmin(self.image[rows], electrons, out=self.image[rows])
+    return _Loaded(
+        electrons=to_electrons(pixels, level.level, gain),
+        saturation=math.inf if limit is None else (limit - level.level) * gain,
+        medians=(block_medians(pixels, grid, bad) - level.level) * gain,
+        facts=(level, loaded.sha256, share, saturated),
+    )
 
 
 def _frame_ron(pairs: list[PairNoise], index: int, quantum: float) -> float:
@@ -232,26 +224,33 @@ def survey(
     gain = about.gain.value
     quantum = gain * darks[0].frame.layout.quantum
     grid = Grid.of(darks[0].shape, BLOCK)
-    lowest, total = _Lowest(darks[0].shape), np.zeros(grid.shape)
-    found = []
+    lowest = np.full(darks[0].shape, np.inf, dtype=np.float32)
+    background, found = np.zeros(grid.shape), []
+    most = max(1, MOST_BRIGHT // max(1, len(darks) - 1))
 
     def load(dark: RawDark) -> _Loaded:
         return _load(dark, settings, bad, grid)
 
-    most = max(1, MOST_BRIGHT // max(1, len(darks) - 1))
+    def passing(loaded: Iterable[_Loaded]) -> Iterator[_Loaded]:
+        for one in loaded:
+            found.append(one.facts)
+            np.add(background, one.medians / len(darks), out=background)
+            np.fmin(lowest, one.electrons, out=lowest)
+            step()
+            yield one
 
     def difference(pair: tuple[_Loaded, _Loaded]) -> PairNoise:
         first, second = pair
-        background = (first.medians + second.medians) / 2
-        return pair_noise(first.frame, second.frame, background, grid, quantum, bad, most, lowest)
-
-    def passing(loaded: Iterable[_Loaded]) -> Iterator[_Loaded]:
-        nonlocal total
-        for one in loaded:
-            found.append(one.facts)
-            total = total + one.medians
-            step()
-            yield one
+        return pair_noise(
+            first.electrons,
+            second.electrons,
+            (first.medians + second.medians) / 2,
+            grid,
+            quantum,
+            bad,
+            saturation=(first.saturation, second.saturation),
+            most=most,
+        )
 
     loaded = passing(in_order(load, darks, threads))
     pairs = list(in_order(difference, pairwise(loaded), threads))
@@ -263,11 +262,11 @@ def survey(
         )
     noise = build_noise_model(
         pairs,
-        total / len(darks),
+        background,
         grid,
         gain_known=about.gain.source != "assumed",
         ndit=about.ndit,
-        lowest=lowest.image,
+        lowest=lowest,
     )
     frames = tuple(
         SurveyedFrame(*facts, _frame_ron(pairs, i, quantum)) for i, facts in enumerate(found)

@@ -103,3 +103,10 @@ def spread_grid(grid, coarse: np.ndarray, row: int, column: int) -> float:
     top = coarse[a, c] * (1 - u) + coarse[a, d] * u
     bottom = coarse[b, c] * (1 - u) + coarse[b, d] * u
     return top * (1 - t) + bottom * t
+
+
+def blocks_of(grid):
+    """Yield (index down, index across, slice of rows, slice of columns) of every block."""
+    for i, rows in enumerate(grid.bands()):
+        for j, edges in enumerate(zip(grid.columns[:-1], grid.columns[1:], strict=True)):
+            yield i, j, rows, slice(*edges)

@@ -8,7 +8,7 @@ import pytest
 from soxsdark import flags
 from soxsdark.flags import Flag, Limits, bands, combine, find_background, hot_and_cold
 from soxsdark.grid import Grid, filled
-from tests.reference import spread_grid
+from tests.reference import blocks_of, spread_grid
 from tests.test_medians import clip_values
 
 
@@ -87,7 +87,7 @@ def slow_background(image, bad, box):
     """Clipped centres of blocks one by one, every pixel interpolated on its own."""
     grid = Grid.of(image.shape, box)
     level = np.empty(grid.shape)
-    for i, j, rows, columns in grid.blocks():
+    for i, j, rows, columns in blocks_of(grid):
         level[i, j] = clip_values(image[rows, columns][~bad[rows, columns]])[0]
     level = filled(level, 0.0)
     return np.array(

@@ -17,6 +17,7 @@ from soxsdark.block import BlockOptions, process_block, process_block_numpy
 from soxsdark.compiled import SWITCH, kernel, path_in_use
 from soxsdark.differences import Bins, count_differences
 from soxsdark.electrons import to_electrons
+from soxsdark.grid import Grid
 from soxsdark.level import distinct
 from soxsdark.stacking import StackDeviation
 
@@ -202,6 +203,11 @@ def test_histogram(kind, masked):
     np.testing.assert_array_equal(found, slow)
 
 
+def edges_of(rng, length):
+    inner = rng.integers(0, length + 1, rng.integers(0, length))
+    return np.sort(np.concatenate([[0, length], inner]))
+
+
 @compiled
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 10_000), masked=st.booleans(), quantum=st.sampled_from([0.0, 1.0, 2.3]))
@@ -214,13 +220,12 @@ def test_differences(seed, masked, quantum):
     frames[rng.random(frames.shape) < 0.05] = rng.choice([np.nan, np.inf, -np.inf, 1e9, 100])
     frames = frames.astype(np.float32)
     bad = rng.random(shape) < 0.2 if masked else None
-    blocks = int(rng.integers(1, shape[1] + 1))
-    edges = np.sort(np.concatenate([[0, shape[1]], rng.integers(0, shape[1] + 1, blocks - 1)]))
-    background = rng.normal(0, 2, blocks).astype(np.float32)
+    grid = Grid(*(edges_of(rng, length) for length in shape))
+    background = rng.normal(0, 2, grid.shape).astype(np.float32)
     bins = Bins.of(rng.normal(0, 5, 200).astype(np.float32), quantum)
-    counts, warm = count_differences(*frames, bad, edges, background, bins)
+    counts, warm = count_differences(*frames, bad, grid, background, bins)
     with numpy_only():
-        expected = count_differences(*frames, bad, edges, background, bins)
+        expected = count_differences(*frames, bad, grid, background, bins)
     np.testing.assert_array_equal(counts, expected[0])
     np.testing.assert_array_equal(warm, expected[1])
 
@@ -248,13 +253,13 @@ def test_wrong_buffers_are_refused(spoil):
 
 
 @compiled
-def test_edges_out_of_order_are_refused():
-    frame = np.zeros((2, 8), np.float32)
-    numbers = (1.0, 0.0, 1.0, 8)
+@pytest.mark.parametrize("edges", [[0, 5, 3], [0, 4, 9], [-1, 4, 8], [0, 4, 7]])
+def test_edges_that_do_not_cover_the_frame_are_refused(edges):
+    frame, numbers = np.zeros((2, 8), np.float32), (1.0, 0.0, 1.0, 8)
     background, counts = np.zeros(2, np.float32), np.zeros((2, 17), np.int64)
-    for edges in ([0, 5, 3], [0, 4, 9], [-1, 4, 8]):
-        with pytest.raises(ValueError, match="out of order"):
-            kernel().count_differences(
-                (2, 8, 2), frame, frame, None, (np.array(edges), background), numbers, counts,
-                np.zeros((2, 8), bool),
-            )  # fmt: skip
+    warm, rows = np.zeros((2, 8), bool), np.array([0, 2])
+    with pytest.raises(ValueError, match="do not cover the frame"):
+        kernel().count_differences(
+            (2, 8, 1, 2), frame, frame, None, (rows, np.array(edges), background), numbers,
+            counts, warm,
+        )  # fmt: skip

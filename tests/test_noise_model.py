@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from soxsdark.differences import PairNoise, pair_noise
-from soxsdark.electrons import LevelledFrame
 from soxsdark.grid import Grid
 from soxsdark.noise_model import (
     NoiseModel,
@@ -16,13 +15,12 @@ from soxsdark.noise_model import (
 from soxsdark.stack_input import block_medians, measure_noise
 
 
-def noise_of_pair(
-    first, second, grid, quantum=0.0, bad=None, background=None, limits=(math.inf,) * 2
-):
+def noise_of_pair(first, second, grid, quantum=0.0, bad=None, background=None, **options):
     """`pair_noise` of arrays that are electrons above the level."""
-    frames = [LevelledFrame(f, saturation=s) for f, s in zip((first, second), limits, strict=True)]
     background = np.zeros(grid.shape) if background is None else background
-    return pair_noise(*frames, background, grid, quantum, bad)
+    return pair_noise(
+        np.float32(first), np.float32(second), background, grid, quantum, bad, **options
+    )
 
 
 def rounded_sigma(mean: float, sigma: float) -> float:
@@ -198,11 +196,11 @@ def test_saturated_samples_are_left_out():
     grid = Grid.of(frames.shape[1:], 64)
     every = noise_of_pair(*frames, grid)
     assert (every.signal >= limit).sum() > 300
-    within = noise_of_pair(*frames, grid, limits=(limit, limit))
+    within = noise_of_pair(*frames, grid, saturation=(limit, limit))
     assert within.signal.max() < limit
     assert (within.difference != 0).all()
     # one that is saturated in one frame alone is left out too
-    one = noise_of_pair(*frames, grid, limits=(math.inf, limit))
+    one = noise_of_pair(*frames, grid, saturation=(math.inf, limit))
     assert (
         one.signal.size
         == within.signal.size
