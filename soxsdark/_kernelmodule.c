@@ -92,8 +92,8 @@ static PyObject *block(PyObject *self, PyObject *args)
         return NULL;
     options.most_events = (size_t)most;
     const float *x = take(&b, samples, "f", frames * pixels, 0);
-    const double *s = x ? take(&b, sigma, "d", pixels, 0) : NULL;
-    const double *g = s ? take(&b, background, "d", pixels, 0) : NULL;
+    const float *s = x ? take(&b, sigma, "f", pixels, 0) : NULL;
+    const float *g = s ? take(&b, background, "f", pixels, 0) : NULL;
     options.limits = g ? take(&b, limits, "d", (frames + 1) * (most + 1), 0) : NULL;
     options.lower = options.limits ? take(&b, lower, "d", frames + 1, 0) : NULL;
     if (options.lower && take_results(&b, o, pixels, &r)) {
@@ -178,7 +178,7 @@ static PyObject *count_differences(PyObject *self, PyObject *args)
     (void)self;
     if (!PyArg_ParseTuple(args, "(nnnn)OOO(OOO)(fffi)OO", &rows, &columns, &down, &across, &first,
                           &second, &bad, &row_edges, &column_edges, &background, &d.warm,
-                          &d.centre, &d.step, &d.half, &counts, &warm) ||
+                          &d.centre, &d.a_unit, &d.half, &counts, &warm) ||
         !fits(rows, columns) || !fits(down, across) ||
         !fits(down * across, 2 * (Py_ssize_t)d.half + 1))
         return NULL;
@@ -196,7 +196,8 @@ static PyObject *count_differences(PyObject *self, PyObject *args)
         (d.background = take(&b, background, "f", down * across, 0)) &&
         (out = take(&b, counts, "lq", down * across * (2 * (Py_ssize_t)d.half + 1), 1)) &&
         (marks = take(&b, warm, "B?", rows * columns, 1))) {
-        int32_t *scratch = PyMem_Malloc((size_t)columns * sizeof(int32_t) + 1);
+        size_t numbers = (size_t)columns + 4 * (2 * (size_t)d.half + 2);
+        int32_t *scratch = PyMem_Malloc(numbers * sizeof(int32_t));
         if (scratch == NULL) {
             PyErr_NoMemory();
         } else if (!edges_fit(d.row_edges, d.down, rows) ||

@@ -89,11 +89,13 @@ def process_block(
     ----------
     samples : ndarray of float32, (N, P)
         Unsorted; not finite = bad.
-    sigma, background : ndarray of float, (P,)
+    sigma, background : ndarray of float32, (P,)
         Noise of an ordinary sample, and the background under each pixel.
     options : BlockOptions
     """
-    samples = np.ascontiguousarray(samples, dtype=np.float32)
+    samples, sigma, background = (
+        np.ascontiguousarray(a, dtype=np.float32) for a in (samples, sigma, background)
+    )
     compiled = kernel()
     if compiled is None:
         return process_block_numpy(samples, sigma, background, options)
@@ -102,6 +104,7 @@ def process_block(
 
 def process_block_numpy(samples, sigma, background, options: BlockOptions) -> BlockResult:
     """`process_block` in NumPy: the reference."""
+    sigma, background = sigma.astype(np.float64), background.astype(np.float64)
     ordered, count = sort_stack(samples)
     least = np.maximum(count, 1)
     median = run_median(ordered, np.zeros_like(count), least)
@@ -173,11 +176,8 @@ def _process_compiled(compiled, samples, sigma, background, options) -> BlockRes
         EVENT,
         CANDIDATE,
     )
-    inputs = (samples, _doubles(sigma), _doubles(background), limits, least)
+    inputs = (samples, sigma, background, limits, least)
     averages = [tuple(vars(a).values()) for a in (result.main, result.wide)]
     compiled.block(frames, pixels, limits.shape[1] - 1, numbers, inputs, *averages, tuple(own))
     return result
 
-
-def _doubles(values: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(values, dtype=np.float64)

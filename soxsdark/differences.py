@@ -6,6 +6,7 @@ the clipped standard deviation of that histogram, over sqrt(2), is the noise of 
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from itertools import repeat
 
 import numpy as np
@@ -56,6 +57,8 @@ class Bins:
     """Middle of the middle bin: a value that occurs, not one between two."""
     step: np.float32
     """Width. An odd number of quanta, so that no value lies between two bins."""
+    a_unit: np.float32
+    """Bins in a unit: a product is faster than a quotient."""
     half: int
     """Bins on either side of the middle one."""
     warm: np.float32
@@ -82,17 +85,25 @@ class Bins:
         return cls(
             centre=np.float32(ordered[ordered.size // 2]),
             step=np.float32(step),
+            a_unit=np.float32(1 / step),
             half=max(8, math.ceil(REACH * rough / step)),
             warm=np.float32(WARM * max(rough / math.sqrt(2), quantum / 2)),
             widened=(step**2 - quantum**2) / 12,
         )
 
 
-def truncated_variance(k: np.ndarray) -> np.ndarray:
+@cache
+def _truncation() -> tuple[np.ndarray, np.ndarray]:
+    """`truncated_variance` at cuts 0.005 apart: to a millionth in between."""
+    cut = np.arange(1, 2001) / 200
+    density = np.exp(-(cut**2) / 2) / math.sqrt(2 * math.pi)
+    inside = np.array([math.erf(k / math.sqrt(2)) for k in cut])
+    return cut, 1 - 2 * cut * density / inside
+
+
+def truncated_variance(k: np.ndarray | float) -> np.ndarray:
     """Variance of a unit Gaussian cut off at plus and minus k."""
-    density = np.exp(-(k**2) / 2) / math.sqrt(2 * math.pi)
-    inside = np.array([math.erf(x / math.sqrt(2)) for x in np.ravel(k)]).reshape(np.shape(k))
-    return 1 - 2 * k * density / inside
+    return np.interp(k, *_truncation())
 
 
 def clipped_sigma(counts: np.ndarray, step: float) -> np.ndarray:
@@ -168,7 +179,7 @@ def count_differences(
     warm = np.empty(first.shape, dtype=bool)
     bad = None if bad is None else np.ascontiguousarray(bad)
     edges = [np.ascontiguousarray(e, dtype=np.int64) for e in (grid.rows, grid.columns)]
-    numbers = (bins.warm, bins.centre, bins.step, bins.half)
+    numbers = (bins.warm, bins.centre, bins.a_unit, bins.half)
     sizes = (*first.shape, *grid.shape)
     compiled.count_differences(
         sizes, first, second, bad, (*edges, background), numbers, counts, warm
@@ -180,7 +191,7 @@ def _count_band(first, second, bad, edges, background, bins: Bins):
     """`count_differences` in one row of blocks."""
     block = np.repeat(np.arange(len(background)), np.diff(edges))
     with np.errstate(over="ignore", invalid="ignore"):
-        number = np.rint((first - second - bins.centre) / bins.step)
+        number = np.rint((first - second - bins.centre) * bins.a_unit)
         warm = (first + second) / 2 - background[block] > bins.warm
         inside = (np.abs(number) <= bins.half) & ~warm
     if bad is not None:

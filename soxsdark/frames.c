@@ -7,6 +7,7 @@
 #include "kernel.h"
 
 #include <math.h>
+#include <string.h>
 
 /* One loop for each type of pixel; `value` is a double whatever the type. */
 #define ELECTRONS(name, type)                                                                     \
@@ -62,40 +63,55 @@ int sd_histogram(const void *pixels, char type, size_t number, int64_t low, size
     }
 }
 
-/* Bins of one row within one block, `half + 1` for what is not counted. */
-SD_WIDE static void bin_row(const float *a, const float *b, const uint8_t *bad, size_t first,
-                            size_t last, float background, const struct sd_differences *d,
-                            int32_t *bins, uint8_t *warm)
+/* Bins, from 0 on, of one row within one block; 2 half + 1 for what is not counted. */
+SD_WIDE static void bin_row(const float *a, const float *b, const uint8_t *bad, size_t number,
+                            float background, const struct sd_differences *d, int32_t *bins,
+                            uint8_t *warm)
 {
     float reach = (float)d->half;
-    for (size_t c = first; c < last; c++) {
-        float difference = a[c] - b[c];
-        float number = rintf((difference - d->centre) / d->step);
+    for (size_t c = 0; c < number; c++) {
+        float bin = rintf((a[c] - b[c] - d->centre) * d->a_unit);
         uint8_t above = (a[c] + b[c]) / 2.0f - background > d->warm;
         uint8_t ignored = bad != NULL && bad[c];
         /* false for NaN and infinity as well */
-        int inside = fabsf(number) <= reach && !above && !ignored;
-        bins[c] = inside ? (int32_t)number : d->half + 1;
+        int inside = fabsf(bin) <= reach && !above && !ignored;
+        bins[c] = (inside ? (int32_t)bin : d->half + 1) + d->half;
         warm[c] = above && !ignored;
     }
+}
+
+/* Count one block; four tables in turn, so that no count has to wait for the one before. */
+static void count_block(const float *first, const float *second, const uint8_t *bad,
+                        const struct sd_differences *d, size_t i, size_t j, int32_t *bins,
+                        int32_t *tables, int64_t *counts, uint8_t *warm)
+{
+    size_t width = 2 * (size_t)d->half + 2;
+    size_t left = (size_t)d->column_edges[j], number = (size_t)d->column_edges[j + 1] - left;
+    memset(tables, 0, 4 * width * sizeof *tables);
+    for (int64_t row = d->row_edges[i]; row < d->row_edges[i + 1]; row++) {
+        size_t at = (size_t)row * d->columns + left, c = 0;
+        bin_row(first + at, second + at, bad == NULL ? NULL : bad + at, number,
+                d->background[i * d->across + j], d, bins, warm + at);
+        for (; c + 4 <= number; c += 4) {
+            tables[bins[c]]++;
+            tables[width + (size_t)bins[c + 1]]++;
+            tables[2 * width + (size_t)bins[c + 2]]++;
+            tables[3 * width + (size_t)bins[c + 3]]++;
+        }
+        for (; c < number; c++)
+            tables[bins[c]]++;
+    }
+    for (size_t bin = 0; bin + 1 < width; bin++)
+        for (size_t table = 0; table < 4; table++)
+            counts[bin] += tables[table * width + bin];
 }
 
 void sd_count_differences(const float *first, const float *second, const uint8_t *bad,
                           const struct sd_differences *d, int32_t *scratch, int64_t *counts,
                           uint8_t *warm)
 {
-    size_t width = 2 * (size_t)d->half + 1;
-    for (size_t block = 0; block < d->down * d->across; block++) {
-        size_t i = block / d->across, j = block % d->across;
-        size_t left = (size_t)d->column_edges[j], right = (size_t)d->column_edges[j + 1];
-        int64_t *own = counts + block * width + d->half;
-        for (int64_t row = d->row_edges[i]; row < d->row_edges[i + 1]; row++) {
-            size_t start = (size_t)row * d->columns;
-            bin_row(first + start, second + start, bad == NULL ? NULL : bad + start, left, right,
-                    d->background[block], d, scratch, warm + start);
-            for (size_t c = left; c < right; c++)
-                if (scratch[c] <= d->half)
-                    own[scratch[c]]++;
-        }
-    }
+    for (size_t i = 0; i < d->down; i++)
+        for (size_t j = 0; j < d->across; j++)
+            count_block(first, second, bad, d, i, j, scratch, scratch + d->columns,
+                        counts + (i * d->across + j) * (2 * (size_t)d->half + 1), warm);
 }

@@ -245,7 +245,7 @@ static void do_pixel(const double *x, size_t count, double sigma, double backgro
  * to the last bit, because sums run in the same order.
  */
 SD_WIDE static void do_ordinary(const float *tile, size_t frames, size_t width,
-                                const double *sigma, const double *background, size_t left,
+                                const float *sigma, const float *background, size_t left,
                                 const struct sd_options *o, const struct sd_results *r,
                                 uint8_t *special)
 {
@@ -324,8 +324,8 @@ SD_WIDE static size_t fill_tile(const float *samples, size_t frames, size_t pixe
     return frames * width - good;
 }
 
-void sd_block(const float *samples, size_t frames, size_t pixels, const double *sigma,
-              const double *background, const struct sd_options *options,
+void sd_block(const float *samples, size_t frames, size_t pixels, const float *sigma,
+              const float *background, const struct sd_options *options,
               const struct sd_results *results, void *scratch)
 {
     double *column = scratch;

@@ -48,8 +48,8 @@ struct sd_results {
 size_t sd_scratch(size_t frames);
 
 /* Do all pixels of samples (frames, pixels). */
-void sd_block(const float *samples, size_t frames, size_t pixels, const double *sigma,
-              const double *background, const struct sd_options *options,
+void sd_block(const float *samples, size_t frames, size_t pixels, const float *sigma,
+              const float *background, const struct sd_options *options,
               const struct sd_results *results, void *scratch);
 
 /* (pixel - level) * gain of `number` pixels of type code h, H, i, f or d; 0 if it is another. */
@@ -67,13 +67,13 @@ struct sd_differences {
     const int64_t *column_edges; /* across + 1 */
     const float *background;     /* (down, across) */
     float warm;                  /* signals above this over the background are left out */
-    float centre, step;          /* of the bins */
+    float centre, a_unit;        /* middle of the middle bin, and bins in a unit */
     int32_t half;                /* bins on either side of the middle one */
 };
 
 /*
  * Count first - second in (down, across, 2 half + 1) bins; mark the warm pixels that are not bad.
- * `bad` may be NULL; `scratch` holds one number a column.
+ * `bad` may be NULL; `scratch` holds a number for each column and 4 (2 half + 2) more.
  */
 void sd_count_differences(const float *first, const float *second, const uint8_t *bad,
                           const struct sd_differences *d, int32_t *scratch, int64_t *counts,

@@ -40,12 +40,13 @@ class NoiseModel:
     ndit: int = 1
 
     def sigma_rows(self, first: int, last: int) -> np.ndarray:
-        """Noise of an ordinary sample for pixel rows first to last (half-open)."""
-        return self.sigma * np.maximum(self.grid.spread(self.ratio, first, last), 0.1)
+        """Noise of an ordinary sample for pixel rows first to last (half-open), float32."""
+        ratio = self.grid.spread(self.ratio.astype(np.float32), first, last)
+        return np.float32(self.sigma) * np.maximum(ratio, np.float32(0.1))
 
     def background_rows(self, first: int, last: int) -> np.ndarray:
-        """Background above the mean level for pixel rows first to last (half-open)."""
-        return self.grid.spread(self.background, first, last)
+        """Background above the mean level for pixel rows first to last (half-open), float32."""
+        return self.grid.spread(self.background.astype(np.float32), first, last)
 
     @property
     def variance_slope(self) -> float:
@@ -90,7 +91,7 @@ def _bin_variance(difference: np.ndarray) -> float:
         if sigma == 0:
             return 0.0
         kept = difference[np.abs(difference) <= CLIP * sigma]
-        new = math.sqrt(np.mean(kept**2) / float(truncated_variance(np.array(CLIP))))
+        new = math.sqrt(np.mean(kept**2) / float(truncated_variance(CLIP)))
         if abs(new - sigma) < 1e-4 * sigma:
             break
         sigma = new

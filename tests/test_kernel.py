@@ -82,8 +82,8 @@ def assert_same(found, expected, at=None, where=""):
 
 def check_block(samples, options, sigma=None, background=None):
     pixels = samples.shape[1]
-    sigma = np.full(pixels, 3.0) if sigma is None else sigma
-    background = np.zeros(pixels) if background is None else background
+    sigma = np.float32(np.full(pixels, 3.0) if sigma is None else sigma)
+    background = np.float32(np.zeros(pixels) if background is None else background)
     expected = process_block_numpy(samples.astype(np.float32), sigma, background, options)
     found = process_block(samples, sigma, background, options)
     assert_same(found, expected)
