@@ -68,16 +68,22 @@ SD_WIDE static void bin_row(const float *a, const float *b, const uint8_t *bad, 
                             float background, const struct sd_differences *d, int32_t *bins,
                             uint8_t *warm)
 {
-    float reach = (float)d->half;
+    float reach = (float)d->half, centre = d->centre, a_unit = d->a_unit, limit = d->warm;
+    int32_t half = d->half;
     for (size_t c = 0; c < number; c++) {
-        float bin = rintf((a[c] - b[c] - d->centre) * d->a_unit);
-        uint8_t above = (a[c] + b[c]) / 2.0f - background > d->warm;
-        uint8_t ignored = bad != NULL && bad[c];
+        float bin = rintf((a[c] - b[c] - centre) * a_unit);
+        int above = (a[c] + b[c]) / 2.0f - background > limit;
         /* false for NaN and infinity as well */
-        int inside = fabsf(bin) <= reach && !above && !ignored;
-        bins[c] = (inside ? (int32_t)bin : d->half + 1) + d->half;
-        warm[c] = above && !ignored;
+        int inside = (fabsf(bin) <= reach) & !above;
+        float place = inside ? bin : reach + 1.0f;
+        bins[c] = (int32_t)place + half;
+        warm[c] = (uint8_t)above;
     }
+    for (size_t c = 0; bad != NULL && c < number; c++)
+        if (bad[c]) {
+            bins[c] = 2 * half + 1;
+            warm[c] = 0;
+        }
 }
 
 /* Count one block; four tables in turn, so that no count has to wait for the one before. */
