@@ -171,14 +171,14 @@ static int edges_fit(const int64_t *edges, size_t number, int64_t end)
 
 static PyObject *count_differences(PyObject *self, PyObject *args)
 {
-    PyObject *first, *second, *bad, *row_edges, *column_edges, *background, *counts, *warm;
+    PyObject *first, *second, *bad, *row_edges, *column_edges, *background, *counts;
     Py_ssize_t rows, columns, down, across;
     struct sd_differences d;
     struct buffers b = {.taken = 0};
     (void)self;
-    if (!PyArg_ParseTuple(args, "(nnnn)OOO(OOO)(fffi)OO", &rows, &columns, &down, &across, &first,
+    if (!PyArg_ParseTuple(args, "(nnnn)OOO(OOO)(fffi)O", &rows, &columns, &down, &across, &first,
                           &second, &bad, &row_edges, &column_edges, &background, &d.warm,
-                          &d.centre, &d.a_unit, &d.half, &counts, &warm) ||
+                          &d.centre, &d.a_unit, &d.half, &counts) ||
         !fits(rows, columns) || !fits(down, across) ||
         !fits(down * across, 2 * (Py_ssize_t)d.half + 1))
         return NULL;
@@ -187,28 +187,42 @@ static PyObject *count_differences(PyObject *self, PyObject *args)
     d.across = (size_t)across;
     const uint8_t *mask;
     int64_t *out;
-    uint8_t *marks;
     const float *x = take(&b, first, "f", rows * columns, 0);
     const float *y = x ? take(&b, second, "f", rows * columns, 0) : NULL;
     if (y && take_mask(&b, bad, rows * columns, &mask) &&
         (d.row_edges = take(&b, row_edges, "lq", down + 1, 0)) &&
         (d.column_edges = take(&b, column_edges, "lq", across + 1, 0)) &&
         (d.background = take(&b, background, "f", down * across, 0)) &&
-        (out = take(&b, counts, "lq", down * across * (2 * (Py_ssize_t)d.half + 1), 1)) &&
-        (marks = take(&b, warm, "B?", rows * columns, 1))) {
-        size_t numbers = (size_t)columns + 4 * (2 * (size_t)d.half + 2);
-        int32_t *scratch = PyMem_Malloc(numbers * sizeof(int32_t));
-        if (scratch == NULL) {
+        (out = take(&b, counts, "lq", down * across * (2 * (Py_ssize_t)d.half + 1), 1))) {
+        void *scratch = NULL;
+        if (d.half > 30000 || !edges_fit(d.row_edges, d.down, rows) ||
+            !edges_fit(d.column_edges, d.across, columns)) {
+            PyErr_SetString(PyExc_ValueError, "blocks do not cover the frame, or too many bins");
+        } else if ((scratch = PyMem_Malloc(sd_differences_scratch(&d))) == NULL) {
             PyErr_NoMemory();
-        } else if (!edges_fit(d.row_edges, d.down, rows) ||
-                   !edges_fit(d.column_edges, d.across, columns)) {
-            PyErr_SetString(PyExc_ValueError, "edges of blocks do not cover the frame in order");
         } else {
             Py_BEGIN_ALLOW_THREADS
-            sd_count_differences(x, y, mask, &d, scratch, out, marks);
+            sd_count_differences(x, y, mask, &d, scratch, out);
             Py_END_ALLOW_THREADS
         }
         PyMem_Free(scratch);
+    }
+    return release(&b);
+}
+
+static PyObject *swap(PyObject *self, PyObject *args)
+{
+    PyObject *pixels;
+    struct buffers b = {.taken = 0};
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O", &pixels))
+        return NULL;
+    void *memory = take(&b, pixels, "HI", -1, 1);
+    if (memory != NULL) {
+        size_t bytes = (size_t)b.view[0].itemsize, number = (size_t)b.view[0].len / bytes;
+        Py_BEGIN_ALLOW_THREADS
+        sd_swap(memory, bytes, number);
+        Py_END_ALLOW_THREADS
     }
     return release(&b);
 }
@@ -218,6 +232,7 @@ static PyMethodDef METHODS[] = {
     {"electrons", electrons, METH_VARARGS, "Pixels above a level, times the gain."},
     {"histogram", histogram, METH_VARARGS, "Count pixels by value."},
     {"count_differences", count_differences, METH_VARARGS, "Histograms of the difference of two frames."},
+    {"swap", swap, METH_VARARGS, "Turn round the bytes of each item."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -180,4 +180,3 @@ def _process_compiled(compiled, samples, sigma, background, options) -> BlockRes
     averages = [tuple(vars(a).values()) for a in (result.main, result.wide)]
     compiled.block(frames, pixels, limits.shape[1] - 1, numbers, inputs, *averages, tuple(own))
     return result
-

@@ -1,6 +1,7 @@
 """The command line: thin, and the only part that touches the terminal."""
 
 import gc
+import os
 import signal
 import sys
 import traceback
@@ -101,6 +102,8 @@ def _reduction():
 
     What an import makes stays: to look for garbage in it takes a tenth of the time.
     """
+    # nothing here multiplies matrices: the threads that numpy starts for it would only take time
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()
     try:
         from soxsdark import recipe, screen

@@ -18,14 +18,8 @@ CLIP = 4.0
 RECURSIONS = 20
 WARM = 4.0
 """Pixels this many sigma-zero above the background have a noise of their own."""
-BRIGHT = 10.0
-"""The slope is measured on pixels this many sigma-zero above the background."""
 FEWEST = 64
 """Pixels of a block below which its noise is taken from the others; of a frame, unknown."""
-STEADY = 1 / 3
-"""A bright pixel has at least this share of its signal in every frame."""
-MOST_BRIGHT = 1_000_000
-"""Bright pixels taken from all pairs of frames: beyond this more of them add nothing."""
 SAMPLED = 20_000
 """Pixels from which scale and centre of the bins are estimated."""
 BINS_A_SIGMA = 4
@@ -41,12 +35,6 @@ class PairNoise:
     """Median over blocks of the noise of one sample."""
     blocks: np.ndarray
     """Noise of one sample in each block of the grid (NaN: too few usable pixels)."""
-    signal: np.ndarray
-    """Signal above the background of the bright pixels (mean of both frames)."""
-    difference: np.ndarray
-    """Their difference, the level removed."""
-    pixel: np.ndarray
-    """Their places in the flattened image."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +61,9 @@ class Bins:
 
     @classmethod
     def of(cls, difference: np.ndarray, quantum: float) -> "Bins | None":
-        """Bins that suit a sample of differences; None if they do not scatter at all."""
+        """Bins that suit a sample of differences; None if they are few or do not scatter."""
+        if difference.size < FEWEST:
+            return None
         ordered = np.sort(difference, axis=None)
         low, high = (ordered[int(p * (ordered.size - 1))] for p in (0.1587, 0.8413))
         rough = float(high - low) / 2
@@ -148,24 +138,19 @@ def count_differences(
     grid: Grid,
     background: np.ndarray,
     bins: Bins,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Histograms of the difference of two frames in each block, and the warm pixels.
+) -> np.ndarray:
+    """Histograms of the difference of two frames: int64, (blocks down, blocks across, bins).
 
     Parameters
     ----------
     first, second : ndarray of float32, (rows, columns)
         Electrons above the level; pixels that are not finite are not counted.
     bad : ndarray of bool, (rows, columns), optional
-        True = bad: not counted, and not warm.
+        True = bad: not counted.
     grid : Grid
     background : ndarray of float32, shape of the grid
         Typical signal of each block; pixels far above it (warm) are not counted.
     bins : Bins
-
-    Returns
-    -------
-    counts : ndarray of int64, (blocks down, blocks across, bins)
-    warm : ndarray of bool, (rows, columns)
     """
     compiled = kernel()
     if compiled is None:
@@ -173,21 +158,17 @@ def count_differences(
             _count_band(first[rows], second[rows], None if bad is None else bad[rows], *own, bins)
             for rows, *own in zip(grid.bands(), repeat(grid.columns), background, strict=False)
         ]
-        counts, warm = zip(*every, strict=True)
-        return np.stack(counts), np.concatenate(warm)
+        return np.stack(every)
     counts = np.zeros((*grid.shape, bins.width), dtype=np.int64)
-    warm = np.empty(first.shape, dtype=bool)
     bad = None if bad is None else np.ascontiguousarray(bad)
     edges = [np.ascontiguousarray(e, dtype=np.int64) for e in (grid.rows, grid.columns)]
     numbers = (bins.warm, bins.centre, bins.a_unit, bins.half)
     sizes = (*first.shape, *grid.shape)
-    compiled.count_differences(
-        sizes, first, second, bad, (*edges, background), numbers, counts, warm
-    )
-    return counts, warm
+    compiled.count_differences(sizes, first, second, bad, (*edges, background), numbers, counts)
+    return counts
 
 
-def _count_band(first, second, bad, edges, background, bins: Bins):
+def _count_band(first, second, bad, edges, background, bins: Bins) -> np.ndarray:
     """`count_differences` in one row of blocks."""
     block = np.repeat(np.arange(len(background)), np.diff(edges))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -196,15 +177,16 @@ def _count_band(first, second, bad, edges, background, bins: Bins):
         inside = (np.abs(number) <= bins.half) & ~warm
     if bad is not None:
         inside &= ~bad
-        warm &= ~bad
     index = np.broadcast_to(block, first.shape)[inside] * bins.width
     index += number[inside].astype(np.int64) + bins.half
     counts = np.bincount(index, minlength=len(background) * bins.width)
-    return counts.reshape(len(background), bins.width), warm
+    return counts.reshape(len(background), bins.width)
 
 
-def _sample(first: np.ndarray, second: np.ndarray, bad: np.ndarray | None) -> np.ndarray:
-    """Differences of usable pixels all over the frame, from which the bins are made."""
+def difference_sample(
+    first: np.ndarray, second: np.ndarray, bad: np.ndarray | None = None
+) -> np.ndarray:
+    """Differences of usable pixels from all over two frames, for `Bins.of`."""
     # an odd step, so that detectors read in several columns at a time are sampled in all
     step = max(1, math.isqrt(first.size // SAMPLED)) | 1
     with np.errstate(over="ignore", invalid="ignore"):
@@ -215,11 +197,6 @@ def _sample(first: np.ndarray, second: np.ndarray, bad: np.ndarray | None) -> np
     return difference[usable]
 
 
-def _without_bins(grid: Grid, sigma: float) -> PairNoise:
-    none = np.zeros(0, dtype=np.float32)
-    return PairNoise(sigma, np.full(grid.shape, sigma), none, none, np.zeros(0, dtype=np.intp))
-
-
 def pair_noise(
     first: np.ndarray,
     second: np.ndarray,
@@ -227,11 +204,8 @@ def pair_noise(
     grid: Grid,
     quantum: float,
     bad: np.ndarray | None = None,
-    *,
-    saturation: tuple[float, float] = (math.inf, math.inf),
-    most: int = MOST_BRIGHT,
 ) -> PairNoise:
-    """All that the difference of two frames says of the noise.
+    """Noise of one sample from the difference of two frames.
 
     Parameters
     ----------
@@ -244,27 +218,14 @@ def pair_noise(
         Electrons between neighbouring values of the data; 0 for continuous data.
     bad : ndarray of bool, shape of the frames, optional
         True = bad: left out.
-    saturation : pair of float
-        Of either frame, in its own electrons; brighter pixels tell nothing of the slope.
-    most : int
-        Bright pixels that are kept.
     """
-    sample = _sample(first, second, bad)
-    enough = sample.size >= FEWEST
-    bins = Bins.of(sample, quantum) if enough else None
+    bins = Bins.of(sample := difference_sample(first, second, bad), quantum)
     if bins is None:
-        return _without_bins(grid, 0.0 if enough else math.nan)
+        sigma = 0.0 if sample.size >= FEWEST else math.nan
+        return PairNoise(sigma, np.full(grid.shape, sigma))
     background = filled(background, 0.0).astype(np.float32)
-    counts, warm = count_differences(first, second, bad, grid, background, bins)
+    counts = count_differences(first, second, bad, grid, background, bins)
     sigma = clipped_sigma(counts.reshape(-1, bins.width), float(bins.step))
     sigma = np.sqrt(np.maximum(sigma**2 - bins.widened, 0) / 2).reshape(grid.shape)
     typical = float(np.nanmedian(sigma)) if np.isfinite(sigma).any() else math.nan
-    pixel = np.flatnonzero(warm)
-    a, b = first.ravel()[pixel], second.ravel()[pixel]
-    with np.errstate(over="ignore", invalid="ignore"):
-        signal = (a + b) / 2 - background[grid.block_of(pixel)]
-    # one that is dark in either frame was hit by a cosmic ray in the other
-    bright = (signal > BRIGHT * typical) & (np.minimum(a, b) > signal * STEADY)
-    chosen = np.flatnonzero(bright & (a < saturation[0]) & (b < saturation[1]))
-    chosen = chosen[:: max(1, -(-chosen.size // most))]
-    return PairNoise(typical, sigma, signal[chosen], (a - b)[chosen], pixel[chosen])
+    return PairNoise(typical, sigma)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from soxsdark.compiled import kernel
+
 ALL_ONES = 0xFFFFFFFF
 _PAIRS = 1 << 15
 """Pairs of words summed at a time: few enough to stay in the processor's cache."""
@@ -116,7 +118,14 @@ def _native_order(stored: np.ndarray, reuse: bool) -> np.ndarray:
     order = stored.dtype.newbyteorder("=")
     if not reuse:
         return stored.astype(order)
-    return stored if stored.dtype.isnative else stored.byteswap(inplace=True).view(order)
+    if stored.dtype.isnative:
+        return stored
+    compiled = kernel()
+    if compiled is not None and stored.itemsize in (2, 4):
+        # NumPy's own keeps all other threads waiting
+        compiled.swap(stored.view(f"u{stored.itemsize}"))
+        return stored.view(order)
+    return stored.byteswap(inplace=True).view(order)
 
 
 def _shifted(plain: np.ndarray, zero: int) -> np.ndarray:

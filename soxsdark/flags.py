@@ -9,7 +9,6 @@ import numpy as np
 from soxsdark.grid import Grid, filled
 from soxsdark.medians import clipped_centres
 from soxsdark.memory import row_blocks
-from soxsdark.parallel import in_order
 
 SAMPLE = 1 << 19
 """Pixels that tell the scatter of a whole frame to a thousandth: 1 / sqrt(2 * SAMPLE)."""
@@ -55,9 +54,7 @@ def bands(shape: tuple[int, int]) -> list[slice]:
     return row_blocks(shape[0], max(1, BAND // shape[1]))
 
 
-def find_background(
-    image: np.ndarray, bad: np.ndarray | None, box: int, threads: int = 1
-) -> Background:
+def find_background(image: np.ndarray, bad: np.ndarray | None, box: int) -> Background:
     """Clipped medians of blocks, bilinear between them, and the scatter of the excess.
 
     Parameters
@@ -69,28 +66,23 @@ def find_background(
         all that are finite do.
     box : int
         Side of the blocks, pixels; 0: one median for the whole image.
-    threads : int
-        The result does not depend on it.
     """
     grid = Grid.of(image.shape, box)
-    level = _block_levels(image, bad, grid, threads)
+    level = _block_levels(image, bad, grid)
     if bad is not None and np.isnan(level).all():
-        return find_background(image, None, box, threads)
+        return find_background(image, None, box)
     level = filled(level, 0.0).astype(np.float32)
     return Background(grid, level, _spatial_sigma(image, bad, Background(grid, level, math.nan)))
 
 
-def _block_levels(
-    image: np.ndarray, bad: np.ndarray | None, grid: Grid, threads: int
-) -> np.ndarray:
+def _block_levels(image: np.ndarray, bad: np.ndarray | None, grid: Grid) -> np.ndarray:
     """Clipped median of each block; NaN for one without a good pixel."""
-
-    def across(rows: slice) -> np.ndarray:
+    level = np.empty(grid.shape)
+    for i, rows in enumerate(grid.bands()):
         lines, count = grid.cut(image[rows], None if bad is None else bad[rows])
         lines.sort(axis=1)
-        return clipped_centres(lines, count)[0]
-
-    return np.array(list(in_order(across, grid.bands(), threads)))
+        level[i] = clipped_centres(lines, count)[0]
+    return level
 
 
 def _spatial_sigma(image: np.ndarray, bad: np.ndarray | None, background: Background) -> float:

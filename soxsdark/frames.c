@@ -65,44 +65,35 @@ int sd_histogram(const void *pixels, char type, size_t number, int64_t low, size
 
 /* Bins, from 0 on, of one row within one block; 2 half + 1 for what is not counted. */
 SD_WIDE static void bin_row(const float *a, const float *b, const uint8_t *bad, size_t number,
-                            float background, const struct sd_differences *d, int32_t *bins,
-                            uint8_t *warm)
+                            float background, const struct sd_differences *d, uint16_t *bins)
 {
-    float reach = (float)d->half, centre = d->centre, a_unit = d->a_unit, limit = d->warm;
-    int32_t half = d->half;
+    float reach = (float)d->half, outside = reach + 1.0f;
+    float centre = d->centre, a_unit = d->a_unit, limit = d->warm;
     for (size_t c = 0; c < number; c++) {
         float bin = rintf((a[c] - b[c] - centre) * a_unit);
         int above = (a[c] + b[c]) / 2.0f - background > limit;
         /* false for NaN and infinity as well */
         int inside = (fabsf(bin) <= reach) & !above;
-        float place = inside ? bin : reach + 1.0f;
-        bins[c] = (int32_t)place + half;
-        warm[c] = (uint8_t)above;
+        float place = inside ? bin : outside;
+        bins[c] = (uint16_t)(int32_t)(place + reach);
     }
     for (size_t c = 0; bad != NULL && c < number; c++)
-        if (bad[c]) {
-            bins[c] = 2 * half + 1;
-            warm[c] = 0;
-        }
+        if (bad[c])
+            bins[c] = (uint16_t)(2 * d->half + 1);
 }
 
 /* Count one block; four tables in turn, so that no count has to wait for the one before. */
-static void count_block(const float *first, const float *second, const uint8_t *bad,
-                        const struct sd_differences *d, size_t i, size_t j, int32_t *bins,
-                        int32_t *tables, int64_t *counts, uint8_t *warm)
+static void count_block(const uint16_t *bins, size_t rows, size_t columns, size_t number,
+                        size_t width, int32_t *tables, int64_t *counts)
 {
-    size_t width = 2 * (size_t)d->half + 2;
-    size_t left = (size_t)d->column_edges[j], number = (size_t)d->column_edges[j + 1] - left;
     memset(tables, 0, 4 * width * sizeof *tables);
-    for (int64_t row = d->row_edges[i]; row < d->row_edges[i + 1]; row++) {
-        size_t at = (size_t)row * d->columns + left, c = 0;
-        bin_row(first + at, second + at, bad == NULL ? NULL : bad + at, number,
-                d->background[i * d->across + j], d, bins, warm + at);
+    for (size_t row = 0; row < rows; row++, bins += columns) {
+        size_t c = 0;
         for (; c + 4 <= number; c += 4) {
             tables[bins[c]]++;
-            tables[width + (size_t)bins[c + 1]]++;
-            tables[2 * width + (size_t)bins[c + 2]]++;
-            tables[3 * width + (size_t)bins[c + 3]]++;
+            tables[width + bins[c + 1]]++;
+            tables[2 * width + bins[c + 2]]++;
+            tables[3 * width + bins[c + 3]]++;
         }
         for (; c < number; c++)
             tables[bins[c]]++;
@@ -112,12 +103,58 @@ static void count_block(const float *first, const float *second, const uint8_t *
             counts[bin] += tables[table * width + bin];
 }
 
-void sd_count_differences(const float *first, const float *second, const uint8_t *bad,
-                          const struct sd_differences *d, int32_t *scratch, int64_t *counts,
-                          uint8_t *warm)
+size_t sd_differences_scratch(const struct sd_differences *d)
 {
+    int64_t tallest = 0;
     for (size_t i = 0; i < d->down; i++)
-        for (size_t j = 0; j < d->across; j++)
-            count_block(first, second, bad, d, i, j, scratch, scratch + d->columns,
-                        counts + (i * d->across + j) * (2 * (size_t)d->half + 1), warm);
+        if (d->row_edges[i + 1] - d->row_edges[i] > tallest)
+            tallest = d->row_edges[i + 1] - d->row_edges[i];
+    return (size_t)tallest * d->columns * sizeof(uint16_t) +
+           4 * (2 * (size_t)d->half + 2) * sizeof(int32_t);
+}
+
+void sd_count_differences(const float *first, const float *second, const uint8_t *bad,
+                          const struct sd_differences *d, void *scratch, int64_t *counts)
+{
+    size_t width = 2 * (size_t)d->half + 2;
+    int32_t *tables = scratch;
+    uint16_t *bins = (uint16_t *)(tables + 4 * width);
+    for (size_t i = 0; i < d->down; i++) {
+        size_t top = (size_t)d->row_edges[i], rows = (size_t)d->row_edges[i + 1] - top;
+        for (size_t row = 0; row < rows; row++)
+            for (size_t j = 0; j < d->across; j++) {
+                size_t left = (size_t)d->column_edges[j];
+                size_t at = (top + row) * d->columns + left;
+                bin_row(first + at, second + at, bad == NULL ? NULL : bad + at,
+                        (size_t)d->column_edges[j + 1] - left, d->background[i * d->across + j], d,
+                        bins + row * d->columns + left);
+            }
+        for (size_t j = 0; j < d->across; j++) {
+            size_t left = (size_t)d->column_edges[j];
+            count_block(bins + left, rows, d->columns, (size_t)d->column_edges[j + 1] - left, width,
+                        tables, counts + (i * d->across + j) * (width - 1));
+        }
+    }
+}
+
+/* Turn round the bytes of each item. */
+SD_WIDE static void swap2(uint16_t *x, size_t number)
+{
+    for (size_t i = 0; i < number; i++)
+        x[i] = (uint16_t)(x[i] >> 8 | x[i] << 8);
+}
+
+SD_WIDE static void swap4(uint32_t *x, size_t number)
+{
+    for (size_t i = 0; i < number; i++)
+        x[i] = x[i] >> 24 | (x[i] >> 8 & 0xFF00) | (x[i] << 8 & 0xFF0000) | x[i] << 24;
+}
+
+int sd_swap(void *pixels, size_t bytes, size_t number)
+{
+    if (bytes == 2)
+        swap2(pixels, number);
+    else if (bytes == 4)
+        swap4(pixels, number);
+    return bytes == 2 || bytes == 4;
 }

@@ -68,15 +68,17 @@ struct sd_differences {
     const float *background;     /* (down, across) */
     float warm;                  /* signals above this over the background are left out */
     float centre, a_unit;        /* middle of the middle bin, and bins in a unit */
-    int32_t half;                /* bins on either side of the middle one */
+    int32_t half;                /* bins on either side of the middle one, at most 30000 */
 };
 
-/*
- * Count first - second in (down, across, 2 half + 1) bins; mark the warm pixels that are not bad.
- * `bad` may be NULL; `scratch` holds a number for each column and 4 (2 half + 2) more.
- */
+/* Bytes of scratch memory that `sd_count_differences` needs. */
+size_t sd_differences_scratch(const struct sd_differences *d);
+
+/* Count first - second in (down, across, 2 half + 1) bins; `bad` may be NULL. */
 void sd_count_differences(const float *first, const float *second, const uint8_t *bad,
-                          const struct sd_differences *d, int32_t *scratch, int64_t *counts,
-                          uint8_t *warm);
+                          const struct sd_differences *d, void *scratch, int64_t *counts);
+
+/* Turn round the bytes of items of 2 or 4 bytes; 0 for other items. */
+int sd_swap(void *pixels, size_t bytes, size_t number);
 
 #endif

@@ -91,7 +91,7 @@ def _middle(values: np.ndarray, counts: np.ndarray) -> float:
 
 def _mean(values: np.ndarray, counts: np.ndarray, around: float) -> float:
     # around a value close by, so that float64 loses nothing on a large pedestal
-    return around + float(np.dot(values - around, counts)) / float(counts.sum())
+    return around + float(((values - around) * counts).sum()) / float(counts.sum())
 
 
 def _deviation(values: np.ndarray, counts: np.ndarray, centre: float, kind: Deviation) -> float:
@@ -103,7 +103,7 @@ def _deviation(values: np.ndarray, counts: np.ndarray, centre: float, kind: Devi
             return MAD_TO_SIGMA * mad
         # over half of the pixels share one value: the MAD says nothing, the spread still does
     mean = _mean(values, counts, centre)
-    return float(np.sqrt(np.dot((values - mean) ** 2, counts) / counts.sum()))
+    return float(np.sqrt(((values - mean) ** 2 * counts).sum() / counts.sum()))
 
 
 def _run_within(values: np.ndarray, bounds: tuple[float, float]) -> tuple[int, int]:

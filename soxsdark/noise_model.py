@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soxsdark.differences import CLIP, RECURSIONS, STEADY, PairNoise, truncated_variance
+from soxsdark.differences import PairNoise
 from soxsdark.grid import Grid, filled
+from soxsdark.slope import BrightPixels, measure_slope
 
 BLOCK = 64
 SIGNIFICANT = 5.0
 """Signals below this many sigma of the mean add no shot noise of their own."""
-ENOUGH = 300
-"""Samples in a bin of signal below which the slope is not measured there."""
 
 
 @dataclass(frozen=True)
@@ -84,71 +83,15 @@ def shot_noise(sigma, background, median, count, slope: float, floor=None) -> np
     return np.sqrt(sigma**2 + np.where(significant, signal, 0.0) * slope)
 
 
-def _bin_variance(difference: np.ndarray) -> float:
-    """Variance of one sample from differences: clipped at 4 sigma around zero, corrected."""
-    sigma = 1.4826 * float(np.median(np.abs(difference)))
-    for _ in range(RECURSIONS):
-        if sigma == 0:
-            return 0.0
-        kept = difference[np.abs(difference) <= CLIP * sigma]
-        new = math.sqrt(np.mean(kept**2) / float(truncated_variance(CLIP)))
-        if abs(new - sigma) < 1e-4 * sigma:
-            break
-        sigma = new
-    return sigma**2 / 2
-
-
-def measure_slope(
-    pairs: list[PairNoise], sigma: float, ndit: int = 1, lowest: np.ndarray | None = None
-) -> tuple[float, float]:
-    """Slope of variance against signal and its error, from the bright pixels of all pairs.
-
-    `lowest` is the smallest sample of each pixel, above the level: pixels that are dark in any
-    frame (telegraph noise, cosmic rays, noise without signal) are left out.
-
-    In bins of signal (a quarter of a power of ten) with at least 300 samples each:
-    slope = (variance - sigma_0^2) NDIT / signal; the weighted median over the bins, which no
-    single bin of saturated or switching pixels can move. (NaN, NaN) where there is no bin.
-    """
-    signal = np.concatenate([p.signal for p in pairs]) if pairs else np.zeros(0)
-    difference = np.concatenate([p.difference for p in pairs]) if pairs else np.zeros(0)
-    if lowest is not None and pairs:
-        steady = lowest.ravel()[np.concatenate([p.pixel for p in pairs])] > signal * STEADY
-        signal, difference = signal[steady], difference[steady]
-    if signal.size < ENOUGH:
-        return math.nan, math.nan
-    bins = np.floor(4 * np.log10(signal)).astype(int)
-    slopes, weights = [], []
-    for number in np.unique(bins):
-        here = bins == number
-        if here.sum() < ENOUGH:
-            continue
-        typical = float(np.mean(signal[here]))
-        # normalised to the typical signal, so that the width of the bin does not matter
-        scaled = difference[here] * np.sqrt(
-            (sigma**2 + typical / ndit) / (sigma**2 + signal[here] / ndit)
-        )
-        variance = _bin_variance(scaled)
-        error = variance * math.sqrt(2 / here.sum()) * ndit / typical
-        slopes.append((variance - sigma**2) * ndit / typical)
-        weights.append(1 / max(error, 1e-9) ** 2)
-    if not slopes:
-        return math.nan, math.nan
-    order = np.argsort(slopes)
-    cumulative = np.cumsum(np.array(weights)[order])
-    middle = order[np.searchsorted(cumulative, cumulative[-1] / 2)]
-    return slopes[middle], 1.2533 / math.sqrt(cumulative[-1])
-
-
 def build_noise_model(
     pairs: list[PairNoise],
     background: np.ndarray,
     grid: Grid,
+    bright: BrightPixels,
     *,
     gain_known: bool = True,
     ndit: int = 1,
     fallback: float = 1.0,
-    lowest: np.ndarray | None = None,
 ) -> NoiseModel:
     """Join what all pairs of frames say.
 
@@ -157,14 +100,15 @@ def build_noise_model(
     pairs : list of PairNoise
     background : ndarray, shape of the grid
         Signal of each block above the mean level, mean over frames.
+    grid : Grid
+    bright : BrightPixels
+        On which the slope is measured.
     gain_known : bool
         If not, the measured slope takes the place of 1.
     ndit : int
         Integrations averaged in a frame.
     fallback : float
         Slope where the gain is not known and too few pixels are bright to measure it.
-    lowest : ndarray, optional
-        Smallest sample of each pixel; see `measure_slope`.
     """
     every = np.array([p.blocks for p in pairs])
     sigma = float(np.nanmedian(every))
@@ -173,7 +117,7 @@ def build_noise_model(
     some = known.any(axis=0)
     per_block[some] = np.nanmedian(every[:, some], axis=0)
     ratio = filled(per_block, sigma) / sigma if sigma else np.ones(grid.shape)
-    slope, error = measure_slope(pairs, sigma, ndit, lowest)
+    slope, error = measure_slope(bright, sigma, ndit)
     used = 1.0
     if not gain_known:
         used = slope if math.isfinite(slope) and slope > 0 else fallback

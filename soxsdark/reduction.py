@@ -1,6 +1,5 @@
 """The arithmetic of a reduction, from opened frames to images and metrics; writes nothing."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +11,7 @@ from soxsdark.flags import Limits, bands, find_background, hot_and_cold
 from soxsdark.flags import combine as combine_flags
 from soxsdark.inputs import Inputs
 from soxsdark.memory import MIB, Plan, plan, row_blocks
-from soxsdark.parallel import in_order, processors
+from soxsdark.parallel import processors
 from soxsdark.product import Mask, Master
 from soxsdark.quality import Judged, judge
 from soxsdark.survey import Survey, survey
@@ -47,7 +46,7 @@ def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> 
     step = _counter(tell, "stack", len(blocks))
     combined = combine(inputs.darks, surveyed, settings, blocks, held.threads, step)
     lap("combine")
-    flux, errors, flags = _flagged(inputs, surveyed, combined, bad, held.threads)
+    flux, errors, flags = _flagged(inputs, surveyed, combined, bad)
     judged = judge(inputs.darks, surveyed, flux, flags, combined.used, combined.rejected)
     lap("flags")
     master = Master(flux=flux, errs=errors, qual=flags, ncom=combined.used)
@@ -83,13 +82,13 @@ def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
     return lambda: tell(what, next(done), total)
 
 
-def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad, threads: int) -> tuple:
+def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> tuple:
     """Master, its error, and the flags."""
     settings, about = inputs.settings.values, inputs.darks[0].about
     ignored = combined.noisy | (combined.used == 0)
     if bad is not None:
         ignored |= bad
-    background = find_background(combined.mean, ignored, settings.background_box, threads)
+    background = find_background(combined.mean, ignored, settings.background_box)
     rate = settings.hot_pixel_rate
     limits = Limits(
         background.sigma,
@@ -101,8 +100,7 @@ def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad, threads:
     level = float(surveyed.levels.mean())
     flux, errors = (np.empty(ignored.shape, dtype=np.float32) for _ in range(2))
     flags = np.empty(ignored.shape, dtype=np.int16)
-
-    def do_band(rows: slice) -> None:
+    for rows in bands(ignored.shape):
         mean, empty = combined.mean[rows], combined.used[rows] == 0
         smooth = background.rows(rows.start, rows.stop)
         hot, cold = hot_and_cold(mean - smooth, combined.errors[rows], limits)
@@ -124,6 +122,4 @@ def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad, threads:
         flux[rows] = smooth.astype(np.float64) + level
         errors[rows] = combined.errors[rows]
         np.copyto(errors[rows], background.sigma, where=empty)
-
-    deque(in_order(do_band, bands(ignored.shape), threads), maxlen=0)
     return flux, errors, flags

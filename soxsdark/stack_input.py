@@ -9,10 +9,11 @@ import numpy as np
 
 from soxsdark.differences import pair_noise
 from soxsdark.errors import UsageError
-from soxsdark.grid import Grid
+from soxsdark.grid import Grid, filled
 from soxsdark.level import clip_frames
 from soxsdark.medians import run_medians
 from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model
+from soxsdark.slope import BrightPixels, bright_places
 from soxsdark.stacking import lower_quartile, run_median
 
 THINNED = 32
@@ -159,14 +160,12 @@ def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:
         raise UsageError(
             "too few good pixels that consecutive frames share to measure their noise: give noise="
         )
-    return build_noise_model(
-        pairs,
-        np.mean(medians, axis=0),
-        grid,
-        gain_known=False,
-        fallback=0.0,
-        lowest=samples.min(axis=0),
-    )
+    background = filled(np.mean(medians, axis=0), 0.0)
+    sigma = float(np.nanmedian([p.sigma for p in pairs]))
+    places = bright_places(*samples[:2], background, grid, sigma, frames=len(samples))
+    values = samples.reshape(len(samples), -1)[:, places]
+    bright = BrightPixels(values, background[grid.block_of(places)])
+    return build_noise_model(pairs, background, grid, bright, gain_known=False, fallback=0.0)
 
 
 def _typical_uncertainty(stack: Stack) -> np.ndarray:

@@ -3,19 +3,20 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 
 import numpy as np
 
-from soxsdark.differences import MOST_BRIGHT, PairNoise, pair_noise
+from soxsdark.differences import WARM, Bins, PairNoise, difference_sample, pair_noise
 from soxsdark.electrons import to_electrons
 from soxsdark.errors import InputError
 from soxsdark.frame import Frame
-from soxsdark.grid import Grid
-from soxsdark.level import FrameLevel, clip_frame
+from soxsdark.grid import Grid, filled
+from soxsdark.level import FrameLevel, clip_values, distinct
 from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model
 from soxsdark.parallel import in_order
 from soxsdark.setups import Description
+from soxsdark.slope import BrightPixels, bright_places
 from soxsdark.stack_input import block_medians
 
 LARGEST = 1e12
@@ -165,13 +166,20 @@ class _Loaded:
     """Of each block, in the same electrons."""
     facts: tuple[FrameLevel, str, float, int]
 
+    def bright(self, places: np.ndarray) -> np.ndarray:
+        """Some pixels; NaN = saturated."""
+        values = self.electrons.ravel()[places]
+        return np.where(values < self.saturation, values, np.nan)
+
 
 def _load(dark: RawDark, settings, bad: np.ndarray | None, grid: Grid) -> _Loaded:
     loaded = dark.frame.load()
-    pixels = loaded.pixels[dark.about.window]
-    level = clip_frame(
-        pixels,
-        bad,
+    pixels = np.ascontiguousarray(loaded.pixels[dark.about.window])
+    values, counts = distinct(pixels, bad)
+    level = clip_values(
+        values,
+        counts,
+        ignored=pixels.size - int(counts.sum()),
         lower=settings.frame_lower_sigma,
         upper=settings.frame_upper_sigma,
         iterations=settings.clipping_iteration_count,
@@ -179,13 +187,23 @@ def _load(dark: RawDark, settings, bad: np.ndarray | None, grid: Grid) -> _Loade
     )
     share = _check_pixels(dark, pixels, level, settings)
     limit, gain = dark.about.saturation.value, dark.about.gain.value
-    saturated = 0 if limit is None else int(np.count_nonzero(pixels >= limit))
+    saturated = 0 if limit is None else int(counts[values >= limit].sum())
     return _Loaded(
         electrons=to_electrons(pixels, level.level, gain),
         saturation=math.inf if limit is None else (limit - level.level) * gain,
         medians=(block_medians(pixels, grid, bad) - level.level) * gain,
         facts=(level, loaded.sha256, share, saturated),
     )
+
+
+def _bright_places(first: _Loaded, second: _Loaded, grid, quantum, bad, frames) -> np.ndarray:
+    pair = first.electrons, second.electrons
+    bins = Bins.of(difference_sample(*pair, bad), quantum)
+    if bins is None:
+        return np.zeros(0, dtype=np.intp)
+    # a little lower than the final limit, which is not known yet
+    sigma = 0.8 * float(bins.warm) / WARM
+    return bright_places(*pair, (first.medians + second.medians) / 2, grid, sigma, bad, frames)
 
 
 def _frame_ron(pairs: list[PairNoise], index: int, quantum: float) -> float:
@@ -224,9 +242,7 @@ def survey(
     gain = about.gain.value
     quantum = gain * darks[0].frame.layout.quantum
     grid = Grid.of(darks[0].shape, BLOCK)
-    lowest = np.full(darks[0].shape, np.inf, dtype=np.float32)
-    background, found = np.zeros(grid.shape), []
-    most = max(1, MOST_BRIGHT // max(1, len(darks) - 1))
+    background, found, bright = np.zeros(grid.shape), [], []
 
     def load(dark: RawDark) -> _Loaded:
         return _load(dark, settings, bad, grid)
@@ -235,25 +251,19 @@ def survey(
         for one in loaded:
             found.append(one.facts)
             np.add(background, one.medians / len(darks), out=background)
-            np.fmin(lowest, one.electrons, out=lowest)
+            bright.append(one.bright(places))
             step()
             yield one
 
     def difference(pair: tuple[_Loaded, _Loaded]) -> PairNoise:
         first, second = pair
-        return pair_noise(
-            first.electrons,
-            second.electrons,
-            (first.medians + second.medians) / 2,
-            grid,
-            quantum,
-            bad,
-            saturation=(first.saturation, second.saturation),
-            most=most,
-        )
+        typical = (first.medians + second.medians) / 2
+        return pair_noise(first.electrons, second.electrons, typical, grid, quantum, bad)
 
-    loaded = passing(in_order(load, darks, threads))
-    pairs = list(in_order(difference, pairwise(loaded), threads))
+    every = in_order(load, darks, threads)
+    start = list(islice(every, 2))
+    places = _bright_places(*start, grid, quantum, bad, len(darks))
+    pairs = list(in_order(difference, pairwise(passing(chain(start, every))), threads))
     _check_repeats(darks, [level for level, *_ in found])
     if not any(p.sigma > 0 for p in pairs):
         raise InputError(
@@ -264,9 +274,9 @@ def survey(
         pairs,
         background,
         grid,
+        BrightPixels(np.array(bright), filled(background, 0.0)[grid.block_of(places)]),
         gain_known=about.gain.source != "assumed",
         ndit=about.ndit,
-        lowest=lowest,
     )
     frames = tuple(
         SurveyedFrame(*facts, _frame_ron(pairs, i, quantum)) for i, facts in enumerate(found)

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from soxsdark.differences import PairNoise, pair_noise
+from soxsdark.differences import pair_noise
 from soxsdark.grid import Grid
 from soxsdark.noise_model import (
     NoiseModel,
     build_noise_model,
-    measure_slope,
 )
+from soxsdark.slope import BrightPixels, bright_places, measure_slope
 from soxsdark.stack_input import block_medians, measure_noise
 
 
@@ -159,7 +159,10 @@ def model_of(frames, **options) -> NoiseModel:
         noise_of_pair(a, b, grid, background=background)
         for a, b in zip(frames[:-1], frames[1:], strict=True)
     ]
-    return build_noise_model(pairs, background, grid, **options)
+    places = bright_places(*frames[:2], background, grid, pairs[0].sigma, frames=len(frames))
+    values = frames.reshape(len(frames), -1)[:, places]
+    bright = BrightPixels(values, background[grid.block_of(places)])
+    return build_noise_model(pairs, background, grid, bright, **options)
 
 
 def test_slope_of_a_known_gain_is_one_and_the_measured_one_is_told():
@@ -181,7 +184,8 @@ def test_slope_is_not_measured_where_few_pixels_are_bright():
     model = measure_noise(frames)
     assert math.isnan(model.measured_slope)
     assert math.isnan(model.measured_slope_error)
-    assert measure_slope([], 1.0) == pytest.approx((math.nan, math.nan), nan_ok=True)
+    none = BrightPixels(np.zeros((4, 0)), np.zeros(0))
+    assert measure_slope(none, 1.0) == pytest.approx((math.nan, math.nan), nan_ok=True)
 
 
 def test_without_a_measured_slope_signals_are_not_taken_for_electrons():
@@ -190,46 +194,59 @@ def test_without_a_measured_slope_signals_are_not_taken_for_electrons():
     assert measure_noise(frames).slope == 0
 
 
-def test_saturated_samples_are_left_out():
-    limit = 3000.0
-    frames = np.minimum(hot_frames(frames=2), limit)
-    grid = Grid.of(frames.shape[1:], 64)
-    every = noise_of_pair(*frames, grid)
-    assert (every.signal >= limit).sum() > 300
-    within = noise_of_pair(*frames, grid, saturation=(limit, limit))
-    assert within.signal.max() < limit
-    assert (within.difference != 0).all()
-    # one that is saturated in one frame alone is left out too
-    one = noise_of_pair(*frames, grid, saturation=(math.inf, limit))
-    assert (
-        one.signal.size
-        == within.signal.size
-        + ((frames[0] >= limit) & (frames[1] < limit) & (frames.mean(axis=0) > 100)).sum()
-    )
-
-
 def test_bright_pixels_stand_ten_sigma_above_their_background():
-    frames = np.zeros((2, 128, 128))
-    frames += np.random.default_rng(10).normal(0, 2, frames.shape)
+    frames = np.random.default_rng(10).normal(0, 2, (2, 128, 128))
     frames[:, :64] += 1000  # a bright half, in the background of its blocks
     frames[:, 10, 10:20] += 500
     frames[:, 90, 10:20] += 500
+    frames[1, 90, 5] = np.nan
+    frames[0, 90, 6] = np.inf
     grid = Grid.of((128, 128), 64)
     background = np.mean([block_medians(f, grid) for f in frames], axis=0)
-    found = noise_of_pair(*frames, grid, background=background)
-    assert found.signal.size == 20
-    np.testing.assert_allclose(found.signal, 500, atol=10)
+    found = bright_places(*frames, background, grid, 2.0)
+    expected = np.concatenate([10 * 128 + np.arange(10, 20), 90 * 128 + np.arange(10, 20)])
+    np.testing.assert_array_equal(found, expected)
+    bad = np.zeros((128, 128), bool)
+    bad[10] = True
+    np.testing.assert_array_equal(bright_places(*frames, background, grid, 2.0, bad), expected[10:])
 
 
-def test_measure_slope_of_given_pairs():
+def test_of_very_many_bright_pixels_some_are_taken(monkeypatch):
+    monkeypatch.setattr("soxsdark.slope.MOST", 1000)
+    frames = np.zeros((2, 128, 128)) + 1e4 * (np.arange(128) % 2)
+    found = bright_places(*frames, np.zeros((2, 2)), Grid.of((128, 128), 64), 1.0, frames=5)
+    assert 100 <= found.size <= 200
+    assert np.ptp(found) > 120 * 128, "all over the frame"
+
+
+def bright_of(values) -> BrightPixels:
+    return BrightPixels(values, np.full(values.shape[1], 50.0))
+
+
+def test_measure_slope_of_given_pixels():
     rng = np.random.default_rng(11)
     signal = np.repeat([300.0, 3000.0, 30000.0], 4000)
-    difference = rng.normal(0, np.sqrt(2 * (16 + 1.5 * signal)))
-    pair = PairNoise(4.0, np.full((1, 1), 4.0), signal, difference, np.arange(signal.size))
-    slope, error = measure_slope([pair], 4.0)
+    values = 50 + rng.normal(signal, np.sqrt(16 + 1.5 * signal), (2, 12000))
+    slope, error = measure_slope(bright_of(values), 4.0)
     # 12000 differences: 1.25 sqrt(2 / 12000) of 1.5
     assert error == pytest.approx(1.2533 * math.sqrt(2 / 12000) * 1.5, rel=0.1)
     assert slope == pytest.approx(1.5, abs=5 * math.sqrt(2 / 4000) * 1.5)
+
+
+def test_unsteady_and_saturated_samples_tell_nothing_of_the_slope():
+    rng = np.random.default_rng(12)
+    signal = np.full(3000, 1000.0)
+    values = 50 + rng.normal(signal, np.sqrt(16 + signal), (4, 3000))
+    clean = measure_slope(bright_of(values), 4.0)
+    spoilt = np.hstack([values, values])
+    spoilt[2, 3000:] = rng.choice([50.0, 200.0], 3000)  # dark in one frame
+    assert measure_slope(bright_of(spoilt), 4.0) == clean
+    some = values.copy()
+    some[1, :1000] = np.nan
+    slope, error = measure_slope(bright_of(some), 4.0)
+    assert slope == pytest.approx(1, abs=5 * error)
+    # of 3 x 3000 differences 2 x 1000 are gone
+    assert error == pytest.approx(clean[1] * math.sqrt(9 / 7), rel=0.05)
 
 
 def flat_model(**options) -> NoiseModel:
