@@ -13,7 +13,7 @@ import numpy as np
 from soxsdark.block import BlockOptions, BlockResult, process_block
 from soxsdark.electrons import to_electrons
 from soxsdark.noise_map import noise_scale
-from soxsdark.parallel import in_order
+from soxsdark.parallel import Pool, in_order
 from soxsdark.stacking import rejected_samples
 from soxsdark.survey import RawDark, Survey
 
@@ -77,9 +77,10 @@ class _Part:
 class _Stack:
     """The images, and how one block of rows of them is made."""
 
-    def __init__(self, darks: Sequence[RawDark], survey: Survey, settings) -> None:
+    def __init__(self, darks: Sequence[RawDark], survey: Survey, settings, rows: int) -> None:
         self.darks, self.survey, self.settings = darks, survey, settings
         self.shape = darks[0].shape
+        self.memory = Pool(len(darks) * rows * self.shape[1], np.float32)
         self.mean, self.errors, self.noise = (np.empty(self.shape, np.float32) for _ in range(3))
         self.used, self.rejected = (np.empty(self.shape, np.int16) for _ in range(2))
         self.saturated = np.zeros(self.shape, bool)
@@ -109,10 +110,10 @@ class _Stack:
             dtype=np.float32,
         )
 
-    def read(self, rows: slice) -> np.ndarray:
+    def read(self, rows: slice, memory: np.ndarray) -> np.ndarray:
         """Samples (N, rows * columns) in electrons above the levels."""
         pixels = (rows.stop - rows.start) * self.shape[1]
-        samples = np.empty((len(self.darks), pixels), dtype=np.float32)
+        samples = memory[: len(self.darks) * pixels].reshape(len(self.darks), pixels)
         for sample, dark, found in zip(samples, self.darks, self.survey.frames, strict=True):
             raw = dark.science_rows(rows.start, rows.stop)
             to_electrons(raw, found.level.level, self.survey.gain, out=sample)
@@ -126,7 +127,10 @@ class _Stack:
 
     def do(self, rows: slice) -> _Part:
         """Do one block of rows; blocks may be done side by side."""
-        samples = self.read(rows)
+        with self.memory.lent() as memory:
+            return self._do(rows, self.read(rows, memory))
+
+    def _do(self, rows: slice, samples: np.ndarray) -> _Part:
         model = self.survey.noise
         sigma = model.sigma_rows(rows.start, rows.stop).ravel()
         background = model.background_rows(rows.start, rows.stop).ravel()
@@ -217,7 +221,8 @@ def combine(
     step : callable
         Called after each block of rows.
     """
-    stack, parts = _Stack(darks, survey, settings), []
+    tallest = max(rows.stop - rows.start for rows in blocks)
+    stack, parts = _Stack(darks, survey, settings, tallest), []
     for part in in_order(stack.do, blocks, threads):
         parts.append(part)
         step()

@@ -107,8 +107,18 @@ class Frame:
         stored = data.view(self.layout.dtype).reshape(last - first, self.layout.shape[1])
         return native(stored, self.layout, reuse=True)
 
-    def load(self) -> Loaded:
+    @property
+    def stored_bytes(self) -> int:
+        """How many bytes `load` reads: all HDUs, uncompressed."""
+        return self.hdus[-1].end
+
+    def load(self, buffer: np.ndarray | None = None) -> Loaded:
         """Read the file once: hash it, check DATASUM and CHECKSUM of every HDU, give the pixels.
+
+        Parameters
+        ----------
+        buffer : ndarray of uint8, optional
+            Memory of at least `stored_bytes` to read into; the pixels may lie in it.
 
         Raises
         ------
@@ -116,7 +126,7 @@ class Frame:
             If the file changed since it was opened, or a sum is wrong.
         """
         with _reading(self.path):
-            content = self._bytes(self.inflated, 0, self.hdus[-1].end)
+            content = self._bytes(self.inflated, 0, self.stored_bytes, buffer)
             if self.inflated is None and self.path.stat().st_size == len(content):
                 sha256 = hashlib.sha256(content).hexdigest()
             else:
@@ -132,13 +142,17 @@ class Frame:
             pixels = self.read_rows(0, self.layout.shape[0])
         return Loaded(pixels, sha256)
 
-    def _bytes(self, source: Spool | None, offset: int, length: int) -> np.ndarray:
+    def _bytes(
+        self, source: Spool | None, offset: int, length: int, buffer: np.ndarray | None = None
+    ) -> np.ndarray:
+        # an array takes its memory in large pages, a bytes object in small ones
+        buffer = np.empty(length, dtype=np.uint8) if buffer is None else buffer[:length]
         if source is not None:
-            return _pread(source.descriptor, offset, length)
+            return _pread(source.descriptor, offset, buffer)
         with self.path.open("rb") as file:
             if os.fstat(file.fileno()).st_size != self.size:
                 raise InputError(f"{self.path}: its size changed while it was being read")
-            return _pread(file.fileno(), offset, length)
+            return _pread(file.fileno(), offset, buffer)
 
     def _check_sums(self, hdu: _Hdu, content: np.ndarray) -> None:
         data = ones_complement_sum(content[hdu.data : hdu.end])
@@ -188,11 +202,10 @@ def _handle(path: Path, inflated: Spool | None) -> IO[bytes]:
     return path.open("rb") if inflated is None else inflated.reader()
 
 
-def _pread(descriptor: int, offset: int, length: int) -> np.ndarray:
-    """Bytes from `offset` on, fewer than `length` at the end of the file."""
-    # an array takes its memory in large pages, a bytes object in small ones
-    buffer, done = np.empty(length, dtype=np.uint8), 0
-    while done < length and (got := os.preadv(descriptor, [buffer[done:]], offset + done)):
+def _pread(descriptor: int, offset: int, buffer: np.ndarray) -> np.ndarray:
+    """Fill `buffer` with bytes from `offset` on; the part filled, less at the end of the file."""
+    done = 0
+    while done < buffer.size and (got := os.preadv(descriptor, [buffer[done:]], offset + done)):
         done += got
     return buffer[:done]
 

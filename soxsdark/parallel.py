@@ -4,10 +4,41 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
+
+import numpy as np
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class Pool:
+    """Arrays of one kind that are used again; to get fresh memory takes as long as to fill it."""
+
+    def __init__(self, size: int, dtype: type) -> None:
+        self._size, self._dtype = size, dtype
+        self._free: deque[np.ndarray] = deque()
+
+    def take(self) -> np.ndarray:
+        """An array that nobody holds, of whatever content."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return np.empty(self._size, self._dtype)
+
+    def give(self, array: np.ndarray) -> None:
+        """Give one back; it must not be used any more."""
+        self._free.append(array)
+
+    @contextmanager
+    def lent(self) -> Iterator[np.ndarray]:
+        """An array for the time of a block of code."""
+        array = self.take()
+        try:
+            yield array
+        finally:
+            self.give(array)
 
 
 def processors() -> int:

@@ -14,7 +14,7 @@ from soxsdark.frame import Frame
 from soxsdark.grid import Grid, filled
 from soxsdark.level import FrameLevel, clip_values, distinct
 from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model
-from soxsdark.parallel import in_order
+from soxsdark.parallel import Pool, in_order
 from soxsdark.setups import Description
 from soxsdark.slope import BrightPixels, bright_places
 from soxsdark.stack_input import block_medians
@@ -172,8 +172,10 @@ class _Loaded:
         return np.where(values < self.saturation, values, np.nan)
 
 
-def _load(dark: RawDark, settings, bad: np.ndarray | None, grid: Grid) -> _Loaded:
-    loaded = dark.frame.load()
+def _load(
+    dark: RawDark, settings, bad: np.ndarray | None, grid: Grid, buffer: np.ndarray, out: np.ndarray
+) -> _Loaded:
+    loaded = dark.frame.load(buffer)
     pixels = np.ascontiguousarray(loaded.pixels[dark.about.window])
     values, counts = distinct(pixels, bad)
     level = clip_values(
@@ -189,7 +191,7 @@ def _load(dark: RawDark, settings, bad: np.ndarray | None, grid: Grid) -> _Loade
     limit, gain = dark.about.saturation.value, dark.about.gain.value
     saturated = 0 if limit is None else int(counts[values >= limit].sum())
     return _Loaded(
-        electrons=to_electrons(pixels, level.level, gain),
+        electrons=to_electrons(pixels, level.level, gain, out=out),
         saturation=math.inf if limit is None else (limit - level.level) * gain,
         medians=(block_medians(pixels, grid, bad) - level.level) * gain,
         facts=(level, loaded.sha256, share, saturated),
@@ -244,8 +246,12 @@ def survey(
     grid = Grid.of(darks[0].shape, BLOCK)
     background, found, bright = np.zeros(grid.shape), [], []
 
+    buffers = Pool(max(d.frame.stored_bytes for d in darks), np.uint8)
+    images = Pool(darks[0].shape, np.float32)
+
     def load(dark: RawDark) -> _Loaded:
-        return _load(dark, settings, bad, grid)
+        with buffers.lent() as buffer:
+            return _load(dark, settings, bad, grid, buffer, images.take())
 
     def passing(loaded: Iterable[_Loaded]) -> Iterator[_Loaded]:
         for one in loaded:
@@ -255,15 +261,21 @@ def survey(
             step()
             yield one
 
-    def difference(pair: tuple[_Loaded, _Loaded]) -> PairNoise:
+    def difference(pair: tuple[_Loaded, _Loaded]) -> tuple[PairNoise, np.ndarray]:
         first, second = pair
         typical = (first.medians + second.medians) / 2
-        return pair_noise(first.electrons, second.electrons, typical, grid, quantum, bad)
+        noise = pair_noise(first.electrons, second.electrons, typical, grid, quantum, bad)
+        return noise, first.electrons
 
     every = in_order(load, darks, threads)
     start = list(islice(every, 2))
     places = _bright_places(*start, grid, quantum, bad, len(darks))
-    pairs = list(in_order(difference, pairwise(passing(chain(start, every))), threads))
+    pairs = []
+    # a difference takes a third of the time of a frame
+    every = pairwise(passing(chain(start, every)))
+    for noise, image in in_order(difference, every, threads // 2):
+        pairs.append(noise)
+        images.give(image)
     _check_repeats(darks, [level for level, *_ in found])
     if not any(p.sigma > 0 for p in pairs):
         raise InputError(
