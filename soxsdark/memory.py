@@ -6,19 +6,19 @@ Only the sizes of images and blocks can be chosen; the rest is measured and roun
 from dataclasses import dataclass
 
 MIB = 1 << 20
-BASE = 112 * MIB
+BASE = 80 * MIB
 """Interpreter, libraries, headers and settings."""
-IMAGE_BYTES = 33
+IMAGE_BYTES = 26
 """For each pixel: 17 bytes of images of the stack, and what is held while flags are found."""
 RESULT_BYTES = 160
 """For each pixel of a block: its results, its noise and background, one raw frame's rows."""
 SAMPLE_BYTES = 4
-NUMPY_SAMPLE_BYTES = 48
+NUMPY_SAMPLE_BYTES = 88
 """Sorted copies, masks and double-precision steps of the uncompiled path."""
-MOST_SAMPLES = 3_000_000
+MOST_SAMPLES, MOST_PIXELS = 3_000_000, 130_000
 """Larger blocks are not faster."""
-FRAME_COPIES = 3
-"""Of a frame in pass 1, for each thread: as stored, as numbers, and waiting for its neighbour."""
+FEWEST_SAMPLES, FEWEST_PIXELS = 400_000, 32_000
+"""Smaller blocks save nothing worth their time."""
 
 
 @dataclass(frozen=True)
@@ -56,27 +56,37 @@ def plan(
     threads : int
         How many there may be.
     frame_bytes : int
-        Of the pixels of one raw frame in memory.
+        Of one raw file, uncompressed.
     compiled : bool
         Whether the compiled kernel is at work.
     """
     rows, columns = shape
-    images = IMAGE_BYTES * rows * columns
     sample = SAMPLE_BYTES if compiled else NUMPY_SAMPLE_BYTES
     row = columns * (frames * sample + RESULT_BYTES)
-    one_frame = FRAME_COPIES * frame_bytes
-    free = limit - BASE - images
-    threads = min(threads, max(1, free // row))
-    fitting = free // (threads * row)
-    largest = MOST_SAMPLES // (columns * frames)
-    # the images of the stack are not there yet in pass 1, a minimum of all frames is
-    free_first = limit - BASE - 4 * rows * columns
+    fewest = min(rows, _rows(columns, frames, FEWEST_SAMPLES, FEWEST_PIXELS))
+    images = BASE + IMAGE_BYTES * rows * columns
+    least = max(images + fewest * row, _first_pass(1, shape, frame_bytes))
+    blocks = max(1, min(threads, (limit - images) // (fewest * row)))
+    fitting = (limit - images) // (blocks * row)
+    largest = _rows(columns, frames, MOST_SAMPLES, MOST_PIXELS)
+    possible = [n for n in range(1, threads + 1) if _first_pass(n, shape, frame_bytes) <= limit]
     return Plan(
-        rows=max(1, min(fitting, largest, rows)),
-        threads=threads,
-        frame_threads=max(1, min(threads, free_first // one_frame)),
-        least=BASE + max(images + row, 4 * rows * columns + one_frame),
+        rows=max(fewest, min(fitting, largest, rows)),
+        threads=blocks,
+        frame_threads=max(possible, default=1),
+        least=least,
     )
+
+
+def _rows(columns: int, frames: int, samples: int, pixels: int) -> int:
+    """Rows that hold at most so many samples and pixels, and at least one."""
+    return max(1, min(samples // (columns * frames), pixels // columns))
+
+
+def _first_pass(threads: int, shape: tuple[int, int], frame_bytes: int) -> int:
+    """Bytes of pass 1: files that are read, and frames in electrons that wait for each other."""
+    waiting = threads + threads // 2 + 3
+    return BASE + threads * frame_bytes + waiting * 4 * shape[0] * shape[1]
 
 
 def row_blocks(rows: int, step: int) -> list[slice]:

@@ -278,7 +278,7 @@ class _Run:
             logger.info(
                 "frame %s: level %.3f ADU, RON %.3f e-, %d pixels clipped, %d samples rejected",
                 dark.name, found.level.level, found.ron, found.level.clipped,
-                reduced.combined.frame_rejected[number],
+                reduced.frame_rejected[number],
             )  # fmt: skip
         model = reduced.survey.noise
         logger.info("noise model: sigma-zero %.4f e-, slope used %.4f", model.sigma, model.slope)

@@ -1,7 +1,7 @@
 """The arithmetic of a reduction, from opened frames to images and metrics; writes nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,7 +29,10 @@ class Reduced:
     master: Master
     mask: Mask
     judged: Judged
-    combined: Combined = field(repr=False)
+    frame_rejected: np.ndarray
+    """Samples rejected in each frame."""
+    noise_scale: float
+    """Typical variance over the expected one."""
 
 
 def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> Reduced:
@@ -46,23 +49,24 @@ def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> 
     step = _counter(tell, "stack", len(blocks))
     combined = combine(inputs.darks, surveyed, settings, blocks, held.threads, step)
     lap("combine")
-    flux, errors, flags = _flagged(inputs, surveyed, combined, bad)
+    master = _flagged(inputs, surveyed, combined, bad)
+    flux, flags = master.flux, master.qual
     judged = judge(inputs.darks, surveyed, flux, flags, combined.used, combined.rejected)
     lap("flags")
-    master = Master(flux=flux, errs=errors, qual=flags, ncom=combined.used)
     mask = Mask(flags=flags, noise=combined.noise, rejected=combined.rejected)
-    return Reduced(inputs, surveyed, master, mask, judged, combined)
+    facts = combined.frame_rejected, combined.noise_scale
+    return Reduced(inputs, surveyed, master, mask, judged, *facts)
 
 
 def plan_of(inputs: Inputs) -> Plan:
     """What is held at a time, by the settings and the size of the frames."""
-    settings, layout = inputs.settings.values, inputs.darks[0].frame.layout
+    settings = inputs.settings.values
     return plan(
         inputs.darks[0].shape,
         len(inputs.darks),
         limit=int(settings.memory_limit * MIB),
         threads=settings.threads or processors(),
-        frame_bytes=layout.row_range(0, layout.shape[0])[1],
+        frame_bytes=max(d.frame.stored_bytes for d in inputs.darks),
         compiled=kernel() is not None,
     )
 
@@ -82,8 +86,8 @@ def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
     return lambda: tell(what, next(done), total)
 
 
-def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> tuple:
-    """Master, its error, and the flags."""
+def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Master:
+    """The master dark, in the memory of the mean and its errors."""
     settings, about = inputs.settings.values, inputs.darks[0].about
     ignored = combined.noisy | (combined.used == 0)
     if bad is not None:
@@ -98,12 +102,12 @@ def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> tuple
     )
     most = len(inputs.darks) / 2 if settings.frame_clipping_flags else None
     level = float(surveyed.levels.mean())
-    flux, errors = (np.empty(ignored.shape, dtype=np.float32) for _ in range(2))
     flags = np.empty(ignored.shape, dtype=np.int16)
     for rows in bands(ignored.shape):
-        mean, empty = combined.mean[rows], combined.used[rows] == 0
+        flux, errors = combined.mean[rows], combined.errors[rows]
+        empty = combined.used[rows] == 0
         smooth = background.rows(rows.start, rows.stop)
-        hot, cold = hot_and_cold(mean - smooth, combined.errors[rows], limits)
+        hot, cold = hot_and_cold(flux - smooth, errors, limits)
         if most is not None:
             hot |= combined.frame_high[rows] > most
             cold |= combined.frame_low[rows] > most
@@ -117,9 +121,8 @@ def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> tuple
             empty=empty,
             noisy=combined.noisy[rows],
         )
+        np.copyto(flux, smooth, where=empty)
         # the mean level in double precision, once, so that float32 rounds only the sum
-        np.copyto(smooth, mean, where=~empty)
-        flux[rows] = smooth.astype(np.float64) + level
-        errors[rows] = combined.errors[rows]
-        np.copyto(errors[rows], background.sigma, where=empty)
-    return flux, errors, flags
+        flux[...] = flux.astype(np.float64) + level
+        np.copyto(errors, background.sigma, where=empty)
+    return Master(flux=combined.mean, errs=combined.errors, qual=flags, ncom=combined.used)

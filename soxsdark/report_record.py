@@ -38,7 +38,7 @@ def _sourced(value) -> dict:
 
 def _frames(reduced: "Reduced") -> list[dict]:
     result = []
-    rejected = reduced.combined.frame_rejected
+    rejected = reduced.frame_rejected
     for i, (dark, found) in enumerate(
         zip(reduced.inputs.darks, reduced.survey.frames, strict=True)
     ):
@@ -113,7 +113,7 @@ def run_record(
             "slope-used": model.slope,
             "slope-measured": model.measured_slope,
             "slope-error": model.measured_slope_error,
-            "scale": reduced.combined.noise_scale,
+            "scale": reduced.noise_scale,
         },
         "metrics": {
             m.name: {"value": m.value, "unit": m.unit, "verdict": str(m.verdict), "why": m.why}
