@@ -7,7 +7,11 @@ DEMO ?= demo
 WORKERS ?= auto
 PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-slow bench lint wheel-check clean
+# One vector width: the check of the widest would need a machine that has it.
+CHECKED := -O1 -g -DSD_ONE_TARGET -fsanitize=address,undefined -fno-sanitize-recover=all
+CHECKED_IN := build/checked
+
+.PHONY: help demo test test-slow test-numpy bench lint sanitize wheel-check clean
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -15,7 +19,7 @@ help:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: $(BIN)/python setup.py pyproject.toml constraints.txt
+$(VENV)/.installed: $(BIN)/python setup.py pyproject.toml constraints.txt $(wildcard soxsdark/*.[ch])
 	$(PIP) install --quiet --editable '.[test]'
 	@touch $@
 
@@ -30,12 +34,28 @@ test: $(VENV)/.installed
 test-slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m slow
 
+# The same tests without the compiled kernel.
+test-numpy: $(VENV)/.installed
+	SOXSDARK_KERNEL=numpy $(BIN)/python -m pytest -n $(WORKERS) -q -m "not slow"
+
 bench: $(VENV)/.installed
 	$(BIN)/python -m bench $(BENCH)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(CC) -std=c11 -Wall -Wextra -Werror -fsyntax-only \
+	    -I$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('include'))") \
+	    soxsdark/*.c
+
+# The tests of the kernel with every access to memory and every operation checked.
+sanitize: $(VENV)/.installed
+	rm -rf $(CHECKED_IN)
+	CFLAGS="$(CHECKED)" $(PIP) install --quiet --no-deps --target $(CHECKED_IN) .
+	test -e $(CHECKED_IN)/soxsdark/_kernel.abi3.so
+	cp -r tests pyproject.toml $(CHECKED_IN)
+	cd $(CHECKED_IN) && LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc \
+	    ASAN_OPTIONS=detect_leaks=0 $(CURDIR)/$(BIN)/python -m pytest -q tests/test_kernel.py
 
 # The built wheel in an empty environment, run outside the checkout.
 wheel-check: $(VENV)/.installed

@@ -43,8 +43,19 @@ def _example(text: str):
     return {"epilog": f"\b\nExample:\n  {text}", "context_settings": CONTEXT}
 
 
+def _version(context: click.Context, _option, asked: bool) -> None:
+    if asked:
+        from soxsdark.compiled import path_in_use
+
+        click.echo(f"soxsdark {__version__} ({path_in_use()})")
+        context.exit()
+
+
 @click.group(**_example("soxsdark simulate demo && soxsdark mdark demo/darks.sof -o demo"))
-@click.version_option(__version__, prog_name="soxsdark")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version,
+    help="Show the version, and whether the compiled kernel is in use, and exit.",
+)  # fmt: skip
 def cli() -> None:
     """Reduce raw dark frames to a master dark and a bad-pixel mask."""
 

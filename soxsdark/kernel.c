@@ -16,7 +16,7 @@
 
 size_t sd_scratch(size_t frames)
 {
-    return frames * (TILE * sizeof(float) + sizeof(double)) + 64;
+    return frames * (TILE * sizeof(float) + sizeof(double));
 }
 
 /* Batcher's odd-even merge sort of the rows of (frames, TILE), each column for itself. */

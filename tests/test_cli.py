@@ -15,6 +15,7 @@ from astropy.io import fits
 
 from soxsdark import screen
 from soxsdark.cli import main
+from soxsdark.compiled import SWITCH, path_in_use
 from soxsdark.settings import default_settings_text
 from soxsdark.simulator import Scene, simulate
 from soxsdark.version import __version__
@@ -72,7 +73,20 @@ def test_help_has_an_example(command, words, option):
 def test_version(command):
     code, out, _ = command("--version")
     assert code == 0
-    assert __version__ in out
+    assert out == f"soxsdark {__version__} ({path_in_use()})\n"
+
+
+def test_version_tells_the_slow_path(command, monkeypatch):
+    monkeypatch.setenv(SWITCH, "numpy")
+    assert "NumPy only" in command("--version")[1]
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_the_log_tells_the_path_once(command, night, tmp_path, monkeypatch, slow):
+    if slow:
+        monkeypatch.setenv(SWITCH, "numpy")
+    assert command("mdark", night.sof, "-o", tmp_path)[0] == 0
+    assert (tmp_path / "darks.log").read_text().count(path_in_use()) == 1
 
 
 @pytest.mark.parametrize("words", COMMANDS)
