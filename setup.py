@@ -13,7 +13,7 @@ VERSION = run_path(str(HERE / "soxsdark" / "version.py"))["__version__"]
 KERNEL = Extension(
     "soxsdark._kernel",
     sources=["soxsdark/kernel.c", "soxsdark/frames.c", "soxsdark/_kernelmodule.c"],
-    depends=["soxsdark/kernel.h"],
+    depends=["soxsdark/kernel.h", "soxsdark/kernel_tile.h"],
     # fused operations would round differently from the NumPy reference
     extra_compile_args=[]
     if os.name == "nt"

@@ -54,21 +54,25 @@ static int fits(Py_ssize_t first, Py_ssize_t second)
     return 0;
 }
 
-static int take_average(struct buffers *b, PyObject **o, Py_ssize_t pixels, struct sd_average *r)
+static int take_average(struct buffers *b, PyObject **o, const char *type, Py_ssize_t pixels,
+                        struct sd_average *r)
 {
-    return (r->mean = take(b, o[0], "f", pixels, 1)) && (r->error = take(b, o[1], "f", pixels, 1)) &&
-           (r->lowest = take(b, o[2], "f", pixels, 1)) &&
-           (r->highest = take(b, o[3], "f", pixels, 1)) &&
+    return (r->mean = take(b, o[0], type, pixels, 1)) &&
+           (r->error = take(b, o[1], type, pixels, 1)) &&
+           (r->lowest = take(b, o[2], type, pixels, 1)) &&
+           (r->highest = take(b, o[3], type, pixels, 1)) &&
            (r->used = take(b, o[4], "i", pixels, 1));
 }
 
-static int take_results(struct buffers *b, PyObject **o, Py_ssize_t pixels, struct sd_results *r)
+static int take_results(struct buffers *b, PyObject **o, const char *type, Py_ssize_t pixels,
+                        struct sd_results *r)
 {
-    return take_average(b, o, pixels, &r->main) && take_average(b, o + 5, pixels, &r->wide) &&
-           (r->scatter = take(b, o[10], "f", pixels, 1)) &&
-           (r->relative = take(b, o[11], "f", pixels, 1)) &&
-           (r->exceedance = take(b, o[12], "f", pixels, 1)) &&
-           (r->quiet = take(b, o[13], "f", pixels, 1)) &&
+    return take_average(b, o, type, pixels, &r->main) &&
+           take_average(b, o + 5, type, pixels, &r->wide) &&
+           (r->scatter = take(b, o[10], type, pixels, 1)) &&
+           (r->relative = take(b, o[11], type, pixels, 1)) &&
+           (r->exceedance = take(b, o[12], type, pixels, 1)) &&
+           (r->quiet = take(b, o[13], type, pixels, 1)) &&
            (r->count = take(b, o[14], "i", pixels, 1)) &&
            (r->unclipped = take(b, o[15], "B?", pixels, 1)) &&
            (r->candidate = take(b, o[16], "B?", pixels, 1));
@@ -83,26 +87,27 @@ static PyObject *block(PyObject *self, PyObject *args)
     struct sd_results r;
     (void)self;
     if (!PyArg_ParseTuple(args, "nnn(ididddd)(OOOOO)(OOOOO)(OOOOO)(OOOOOOO)", &frames, &pixels,
-                          &most, &options.deviation, &options.k, &options.iterations, &options.slope,
-                          &options.significant, &options.event, &options.candidate, &samples,
-                          &sigma, &background, &limits, &lower, &o[0], &o[1], &o[2], &o[3],
-                          &o[4], &o[5], &o[6], &o[7], &o[8], &o[9], &o[10], &o[11], &o[12], &o[13],
-                          &o[14], &o[15], &o[16]) ||
+                          &most, &options.deviation, &options.k, &options.iterations,
+                          &options.slope, &options.significant, &options.event,
+                          &options.candidate, &samples, &sigma, &background, &limits, &lower,
+                          &o[0], &o[1], &o[2], &o[3], &o[4], &o[5], &o[6], &o[7], &o[8], &o[9],
+                          &o[10], &o[11], &o[12], &o[13], &o[14], &o[15], &o[16]) ||
         !fits(frames, pixels) || !fits(frames + 1, most + 1))
         return NULL;
     options.most_events = (size_t)most;
-    const float *x = take(&b, samples, "f", frames * pixels, 0);
-    const float *s = x ? take(&b, sigma, "f", pixels, 0) : NULL;
-    const float *g = s ? take(&b, background, "f", pixels, 0) : NULL;
+    const void *x = take(&b, samples, "fd", frames * pixels, 0);
+    char type[2] = {x ? b.view[0].format[0] : 'f', 0};
+    const void *s = x ? take(&b, sigma, type, pixels, 0) : NULL;
+    const void *g = s ? take(&b, background, type, pixels, 0) : NULL;
     options.limits = g ? take(&b, limits, "d", (frames + 1) * (most + 1), 0) : NULL;
     options.lower = options.limits ? take(&b, lower, "d", frames + 1, 0) : NULL;
-    if (options.lower && take_results(&b, o, pixels, &r)) {
+    if (options.lower && take_results(&b, o, type, pixels, &r)) {
         void *scratch = PyMem_Malloc(sd_scratch((size_t)frames));
         if (scratch == NULL) {
             PyErr_NoMemory();
         } else {
             Py_BEGIN_ALLOW_THREADS
-            sd_block(x, (size_t)frames, (size_t)pixels, s, g, &options, &r, scratch);
+            sd_block(type[0], x, (size_t)frames, (size_t)pixels, s, g, &options, &r, scratch);
             Py_END_ALLOW_THREADS
             PyMem_Free(scratch);
         }

@@ -45,9 +45,9 @@ class Average:
     used: np.ndarray
 
     @classmethod
-    def empty(cls, pixels: int) -> "Average":
+    def empty(cls, pixels: int, dtype: np.dtype) -> "Average":
         """All zero; memory that is never written to is never taken."""
-        return cls(*np.zeros((4, pixels), np.float32), np.zeros(pixels, np.int32))
+        return cls(*np.zeros((4, pixels), dtype), np.zeros(pixels, np.int32))
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,10 @@ class BlockResult:
     """True where the pixel may turn out to be noisy."""
 
     @classmethod
-    def empty(cls, pixels: int) -> "BlockResult":
+    def empty(cls, pixels: int, dtype: np.dtype) -> "BlockResult":
         """All zero."""
-        averages, images = (
-            (Average.empty(pixels) for _ in range(2)),
-            np.zeros((4, pixels), np.float32),
-        )
-        masks = np.zeros((2, pixels), bool)
+        averages = (Average.empty(pixels, dtype) for _ in range(2))
+        images, masks = np.zeros((4, pixels), dtype), np.zeros((2, pixels), bool)
         return cls(*averages, *images, np.zeros(pixels, np.int32), *masks)
 
 
@@ -87,14 +84,15 @@ def process_block(
 
     Parameters
     ----------
-    samples : ndarray of float32, (N, P)
-        Unsorted; not finite = bad.
-    sigma, background : ndarray of float32, (P,)
+    samples : ndarray of float, (N, P)
+        Unsorted; not finite = bad. Double precision is kept, all else becomes float32.
+    sigma, background : ndarray of float, (P,)
         Noise of an ordinary sample, and the background under each pixel.
     options : BlockOptions
     """
+    dtype = np.float64 if samples.dtype.char == "d" else np.float32
     samples, sigma, background = (
-        np.ascontiguousarray(a, dtype=np.float32) for a in (samples, sigma, background)
+        np.ascontiguousarray(a, dtype=dtype) for a in (samples, sigma, background)
     )
     compiled = kernel()
     if compiled is None:
@@ -120,12 +118,12 @@ def process_block_numpy(samples, sigma, background, options: BlockOptions) -> Bl
         iterations=options.iterations,
     )
     noise = noise_block(ordered, count, cautious, upper=options.upper, lower=options.lower)
-    result = BlockResult.empty(samples.shape[1])
+    result = BlockResult.empty(samples.shape[1], samples.dtype)
     _fill(result.main, slice(None), clipped, own)
     for name in ("scatter", "relative", "exceedance", "quiet"):
         getattr(result, name)[:] = getattr(noise, name)
     result.count[:], result.unclipped[:] = count, clipped.unclipped
-    result.candidate[:] = (result.exceedance > CANDIDATE) | clipped.unclipped
+    result.candidate[:] = (noise.exceedance > CANDIDATE) | clipped.unclipped
     some = np.flatnonzero(result.candidate)
     if some.size:
         _average_wide(result, some, (ordered, count, own, noise.scatter), clipped, options)
@@ -165,7 +163,7 @@ def _process_compiled(compiled, samples, sigma, background, options) -> BlockRes
     frames, pixels = samples.shape
     limits = upper_thresholds(frames, options.upper)
     least = lower_thresholds(frames, options.lower)
-    result = BlockResult.empty(pixels)
+    result = BlockResult.empty(pixels, samples.dtype)
     own = [getattr(result, f.name) for f in fields(result)[2:]]
     numbers = (
         get_args(StackDeviation).index(options.deviation),

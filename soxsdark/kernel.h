@@ -29,17 +29,17 @@ struct sd_options {
     const double *lower; /* (frames + 1): lower thresholds; NaN: none */
 };
 
-/* Mean of the survivors of one clipping, its error, their number and their extremes. */
+/* Mean of the survivors of one clipping, its error, their extremes (type of the samples). */
 struct sd_average {
-    float *mean, *error, *lowest, *highest;
+    void *mean, *error, *lowest, *highest;
     int32_t *used;
 };
 
-/* One value a pixel each. */
+/* One value a pixel each; what has no type here is of the type of the samples. */
 struct sd_results {
     struct sd_average main;
     struct sd_average wide; /* of candidates only: clipped as a noisy pixel is */
-    float *scatter, *relative, *exceedance, *quiet;
+    void *scatter, *relative, *exceedance, *quiet;
     int32_t *count;
     uint8_t *unclipped, *candidate;
 };
@@ -47,10 +47,10 @@ struct sd_results {
 /* Bytes of scratch memory that `sd_block` needs for so many frames. */
 size_t sd_scratch(size_t frames);
 
-/* Do all pixels of samples (frames, pixels). */
-void sd_block(const float *samples, size_t frames, size_t pixels, const float *sigma,
-              const float *background, const struct sd_options *options,
-              const struct sd_results *results, void *scratch);
+/* Do all pixels of samples (frames, pixels), all of type code f or d; 0 if another type. */
+int sd_block(char type, const void *samples, size_t frames, size_t pixels, const void *sigma,
+             const void *background, const struct sd_options *options,
+             const struct sd_results *results, void *scratch);
 
 /* (pixel - level) * gain of `number` pixels of type code h, H, i, f or d; 0 if it is another. */
 int sd_electrons(const void *pixels, char type, size_t number, double level, double gain,

@@ -122,7 +122,7 @@ def _sums_of_squares(ordered: np.ndarray, count: int, events: int) -> np.ndarray
 def _block_of(ordered, count: int, sigma, upper, lower) -> tuple[np.ndarray, ...]:
     """`noise_block` for pixels that all have `count` >= 2 valid samples."""
     events = int(events_forgiven(count))
-    limits = upper_thresholds(count, upper)[count, : events + 1]
+    limits = upper_thresholds(len(ordered), upper)[count, : events + 1]
     sums = _sums_of_squares(ordered, count, events)
     with np.errstate(divide="ignore"):
         # no scatter where none is expected is no excess
@@ -136,7 +136,7 @@ def _block_of(ordered, count: int, sigma, upper, lower) -> tuple[np.ndarray, ...
     chosen = np.take_along_axis(sums, found[None], axis=0)[0] / (count - 1 - found)
     quiet = np.full(sigma.shape, np.inf)
     if lower is not None:
-        quiet = sums[0] / lower_thresholds(count, lower)[count]
+        quiet = sums[0] / lower_thresholds(len(ordered), lower)[count]
     return np.sqrt(chosen), exceedance, quiet
 
 

@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 import pytest
+from astropy.stats import sigma_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -81,11 +82,12 @@ def assert_same(found, expected, at=None, where=""):
 
 
 def check_block(samples, options, sigma=None, background=None):
-    pixels = samples.shape[1]
-    sigma = np.float32(np.full(pixels, 3.0) if sigma is None else sigma)
-    background = np.float32(np.zeros(pixels) if background is None else background)
-    expected = process_block_numpy(samples.astype(np.float32), sigma, background, options)
+    pixels, native = samples.shape[1], samples.dtype.newbyteorder("=")
+    sigma = (np.full(pixels, 3.0) if sigma is None else sigma).astype(native)
+    background = (np.zeros(pixels) if background is None else background).astype(native)
+    expected = process_block_numpy(samples.astype(native), sigma, background, options)
     found = process_block(samples, sigma, background, options)
+    assert found.main.mean.dtype == native
     assert_same(found, expected)
     return found
 
@@ -98,9 +100,10 @@ def options_of(deviation="noise-model", k=4.0, iterations=3, lower=None, slope=1
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 7, 10, 11, 16, 25, 33, 64, 65, 100, 128, 200])
 @pytest.mark.parametrize("deviation", DEVIATIONS)
 @pytest.mark.parametrize("lower", [None, 3.0])
-def test_many_frames(number, deviation, lower):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_many_frames(number, deviation, lower, dtype):
     rng = np.random.default_rng(number)
-    samples = (rng.standard_normal((number, 333)) * 3).astype(np.float32)
+    samples = (rng.standard_normal((number, 333)) * 3).astype(dtype)
     if number % 2:
         samples = np.rint(samples)
     samples[rng.random(samples.shape) < 0.02] += rng.uniform(5, 1e5)
@@ -137,14 +140,33 @@ values = st.one_of(
     sigma=st.sampled_from([0.0, 1e-3, 1.0, 3.0, 1e30]),
     lower=st.sampled_from([None, 2.0]),
     slope=st.sampled_from([0.0, 0.25, 1.0]),
-    order=st.sampled_from("<>"),
+    kind=st.sampled_from(["<f4", ">f4", "<f8", ">f8"]),
 )
-def test_anything(samples, deviation, k, iterations, sigma, lower, slope, order):
+def test_anything(samples, deviation, k, iterations, sigma, lower, slope, kind):
     pixels = samples.shape[1]
     options = options_of(deviation, k, iterations, lower, slope)
-    ordered = samples.astype(f"{order}f4")
+    ordered = samples.astype(kind)
     with np.errstate(all="ignore"):
         check_block(ordered, options, np.full(pixels, sigma), np.linspace(-2, 2, pixels))
+
+
+@compiled
+@pytest.mark.parametrize(("deviation", "theirs"), [("mad", "mad_std"), ("std", "std")])
+@pytest.mark.parametrize("number", [3, 5, 11, 25])
+def test_survivors_are_those_of_astropy(number, deviation, theirs):
+    rng = np.random.default_rng(number)
+    samples = rng.normal(100, 3, (number, 3000))
+    samples[rng.random(samples.shape) < 0.05] += 40
+    options = options_of(deviation, 2.0, 4)
+    found = process_block(samples, np.ones(3000), np.zeros(3000), options).main
+    clipped = sigma_clip(
+        samples, axis=0, sigma=2, maxiters=4, cenfunc="median", stdfunc=theirs, masked=False
+    )
+    # by design, where fewer than two would be left all are kept
+    some = np.isfinite(clipped).sum(axis=0) >= 2
+    np.testing.assert_array_equal(found.used[some], np.isfinite(clipped).sum(axis=0)[some])
+    np.testing.assert_array_equal(found.lowest[some], np.nanmin(clipped[:, some], axis=0))
+    np.testing.assert_allclose(found.mean[some], np.nanmean(clipped[:, some], axis=0), rtol=1e-13)
 
 
 @compiled
