@@ -38,7 +38,6 @@ setup(
     package_data={"soxsdark.instruments": ["*.yaml"]},
     install_requires=[
         "numpy>=1.26",
-        "scipy>=1.11",
         "astropy>=6.1",
         "ccdproc>=2.4",
         "fundamentals>=2.8.3",
@@ -55,6 +54,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.5",
             "hypothesis>=6.100",
+            "scipy>=1.11",
             "ruff>=0.6",
             "build>=1.2",
         ],

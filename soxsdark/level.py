@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from soxsdark.compiled import kernel
+from soxsdark.parallel import in_order, processors
 
 MAD_TO_SIGMA = 1.482602218505602
 """1 / norm.ppf(0.75): the standard deviation of a Gaussian over its median absolute deviation."""
@@ -192,4 +193,5 @@ def clip_frames(
     """
     frames = list(frames)
     masks = [None] * len(frames) if bad is None else bad
-    return [clip_frame(f, m, **options) for f, m in zip(frames, masks, strict=True)]
+    pairs = list(zip(frames, masks, strict=True))
+    return list(in_order(lambda pair: clip_frame(*pair, **options), pairs, processors()))

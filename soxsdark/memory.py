@@ -63,12 +63,12 @@ def plan(
     rows, columns = shape
     sample = SAMPLE_BYTES if compiled else NUMPY_SAMPLE_BYTES
     row = columns * (frames * sample + RESULT_BYTES)
-    fewest = min(rows, _rows(columns, frames, FEWEST_SAMPLES, FEWEST_PIXELS))
+    fewest = min(rows, rows_at_most(columns, frames, FEWEST_SAMPLES, FEWEST_PIXELS))
     images = BASE + IMAGE_BYTES * rows * columns
     least = max(images + fewest * row, _first_pass(1, shape, frame_bytes))
     blocks = max(1, min(threads, (limit - images) // (fewest * row)))
     fitting = (limit - images) // (blocks * row)
-    largest = _rows(columns, frames, MOST_SAMPLES, MOST_PIXELS)
+    largest = rows_at_most(columns, frames, MOST_SAMPLES, MOST_PIXELS)
     possible = [n for n in range(1, threads + 1) if _first_pass(n, shape, frame_bytes) <= limit]
     return Plan(
         rows=max(fewest, min(fitting, largest, rows)),
@@ -78,7 +78,7 @@ def plan(
     )
 
 
-def _rows(columns: int, frames: int, samples: int, pixels: int) -> int:
+def rows_at_most(columns: int, frames: int, samples: int, pixels: int) -> int:
     """Rows that hold at most so many samples and pixels, and at least one."""
     return max(1, min(samples // (columns * frames), pixels // columns))
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from soxsdark.chi_square import chi_square_isf
 from soxsdark.errors import UsageError
-from soxsdark.stacking import blocks_of, column_sum, run_median, sort_stack
+from soxsdark.stacking import column_sum, run_median
 
 EVENT = 5.0
 """A sample this many sigma above the median may be a cosmic ray."""
@@ -255,7 +255,14 @@ def create_noise_map(
     UsageError
         If the frames do not fit together, or there are fewer than two.
     """
-    from soxsdark.stack_input import as_stack, check_clipping, equal_levels, expected_noise
+    from soxsdark.block import BlockOptions
+    from soxsdark.stack_input import (
+        as_stack,
+        check_clipping,
+        equal_levels,
+        expected_noise,
+        process_stack,
+    )
 
     check_clipping(upper=upper, lower=lower, iterations=iterations)
     stack = as_stack(frames, masks)
@@ -264,16 +271,14 @@ def create_noise_map(
         raise UsageError("a noise map needs at least two frames (got 1)")
     if equalise_levels:
         samples, _ = equal_levels(samples)
-    sigma_of = expected_noise(samples, stack, noise, cautious=True)
-    shape = samples.shape[1:]
-    scatter, relative, exceedance, quiet = (np.empty(shape) for _ in range(4))
-    for rows in blocks_of(shape, len(samples)):
-        ordered, count = sort_stack(samples[:, rows].reshape(len(samples), -1))
-        sigma = sigma_of(ordered, count, rows)
-        block = noise_block(ordered, count, sigma, upper=upper, lower=lower)
-        part = (rows.stop - rows.start, shape[1])
-        scatter[rows], relative[rows] = block.scatter.reshape(part), block.relative.reshape(part)
-        exceedance[rows] = block.exceedance.reshape(part)
-        quiet[rows] = block.quiet.reshape(part)
-    found = threshold_noise(relative, exceedance, quiet, iterations=iterations)
+    expected = expected_noise(samples, stack, noise)
+    options = BlockOptions("noise-model", 1.0, 0, upper, lower, expected.slope)
+    images = {
+        name: np.empty(samples.shape[1:]) for name in ("scatter", "relative", "exceedance", "quiet")
+    }
+    for rows, _, block in process_stack(samples, expected, options):
+        for name, image in images.items():
+            image[rows] = getattr(block, name).reshape(image[rows].shape)
+    scatter = images.pop("scatter")
+    found = threshold_noise(**images, iterations=iterations)
     return NoiseMap(scatter, found.noisy | found.quiet, found.scale)

@@ -52,10 +52,6 @@ class NoiseModel:
         """Variance added for each electron of signal: `slope` over NDIT."""
         return self.slope / self.ndit
 
-    def sample_sigma(self, sigma, background, median, count, floor=None) -> np.ndarray:
-        """Noise of one sample; see `shot_noise`."""
-        return shot_noise(sigma, background, median, count, self.variance_slope, floor)
-
 
 def shot_noise(sigma, background, median, count, slope: float, floor=None) -> np.ndarray:
     """Noise of one sample given the median of the stack.

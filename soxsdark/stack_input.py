@@ -1,20 +1,21 @@
 """Frames as people hold them (CCDData, arrays) turned into one stack of floats."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from soxsdark.differences import pair_noise
+from soxsdark.block import BlockOptions, BlockResult, process_block
+from soxsdark.differences import PairNoise, pair_noise
 from soxsdark.errors import UsageError
 from soxsdark.grid import Grid, filled
 from soxsdark.level import clip_frames
 from soxsdark.medians import run_medians
+from soxsdark.memory import MOST_PIXELS, MOST_SAMPLES, row_blocks, rows_at_most
 from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model
+from soxsdark.parallel import in_order, processors
 from soxsdark.slope import BrightPixels, bright_places
-from soxsdark.stacking import lower_quartile, run_median
 
 THINNED = 32
 """Blocks from this side on are sampled in every third row and column."""
@@ -33,7 +34,7 @@ class Stack:
 
 
 def _float(data: np.ndarray) -> np.ndarray:
-    kind = np.float32 if data.dtype.itemsize <= 2 or data.dtype == np.float32 else np.float64
+    kind = np.float32 if data.dtype.kind == "f" and data.dtype.itemsize <= 4 else np.float64
     return np.array(data, dtype=kind)
 
 
@@ -108,7 +109,11 @@ def equal_levels(samples: np.ndarray, **options) -> tuple[np.ndarray, float]:
     levels = np.array([f.level for f in clip_frames(samples, **options)])
     known = np.isfinite(levels)
     mean = float(levels[known].mean()) if known.any() else 0.0
-    return samples - np.where(known, levels, 0.0)[:, None, None], mean
+    result = np.empty_like(samples)
+    for sample, level, out in zip(samples, np.where(known, levels, 0.0), result, strict=True):
+        # in double precision, whatever the type of the samples
+        np.subtract(sample, level, out=out, dtype=np.float64, casting="same_kind")
+    return result, mean
 
 
 def check_clipping(**values) -> None:
@@ -150,12 +155,15 @@ def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:
     if len(samples) < 2:
         raise UsageError("one frame has no measurable noise: give its noise, or more frames")
     grid = Grid.of(samples.shape[1:], BLOCK)
-    medians = [block_medians(s, grid) for s in samples]
-    frames = pairwise(np.float32(s) for s in samples)
-    pairs = [
-        pair_noise(a, b, (c + d) / 2, grid, quantum)
-        for (a, b), (c, d) in zip(frames, pairwise(medians), strict=True)
-    ]
+    threads = processors()
+    medians = list(in_order(lambda sample: block_medians(sample, grid), samples, threads))
+
+    def difference(first: int) -> PairNoise:
+        pair = (np.asarray(samples[i], dtype=np.float32) for i in (first, first + 1))
+        typical = (medians[first] + medians[first + 1]) / 2
+        return pair_noise(*pair, typical, grid, quantum)
+
+    pairs = list(in_order(difference, range(len(samples) - 1), threads))
     if not any(np.isfinite(p.sigma) for p in pairs):
         raise UsageError(
             "too few good pixels that consecutive frames share to measure their noise: give noise="
@@ -176,38 +184,53 @@ def _typical_uncertainty(stack: Stack) -> np.ndarray:
         return np.sqrt(squares.sum(axis=0) / valid.sum(axis=0))
 
 
-SigmaOf = Callable[[np.ndarray, np.ndarray, slice], np.ndarray]
+@dataclass(frozen=True)
+class ExpectedNoise:
+    """Noise of one sample of each pixel, in the unit of the samples."""
+
+    of_rows: Callable[[slice], tuple[np.ndarray, np.ndarray]]
+    """Some rows -> noise of an ordinary sample and background of their pixels."""
+    slope: float
+    """Variance for each unit of signal above the background."""
 
 
-def expected_noise(
-    samples: np.ndarray, stack: Stack, noise=None, *, cautious: bool = False
-) -> SigmaOf:
-    """A function (sorted samples, valid count, rows) -> sigma of one sample of each pixel.
+def expected_noise(samples: np.ndarray, stack: Stack, noise=None) -> ExpectedNoise:
+    """Noise of the samples, the first of these that is there.
 
-    `cautious` takes the shot noise of the lower quartile, as the noise map does.
-
-    In order: `noise` (a NoiseModel, an image or a number), the frames' own uncertainties
-    (root mean square along the stack), what the differences of the frames show.
+    `noise` (a NoiseModel, an image or a number), the frames' own uncertainties (root mean
+    square along the stack), what the differences of the frames show.
     """
     shape = samples.shape[1:]
     if noise is None and stack.uncertainty is not None:
         noise = _typical_uncertainty(stack)
     if noise is None:
         noise = measure_noise(samples, stack.quantum)
-    if not isinstance(noise, NoiseModel):
-        image = np.asarray(noise, dtype=np.float64)
-        if image.shape not in ((), shape):
-            raise UsageError(f"noise of shape {image.shape} for frames of {shape}")
-        image = np.broadcast_to(image, shape)
-        if not ((image > 0) | ~np.isfinite(samples).any(axis=0)).all():
-            raise UsageError("noise should be above zero wherever there is a valid sample")
-        return lambda ordered, count, rows: image[rows].ravel()
+    if isinstance(noise, NoiseModel):
+        model = noise
+        return ExpectedNoise(
+            lambda rows: (
+                model.sigma_rows(rows.start, rows.stop).ravel(),
+                model.background_rows(rows.start, rows.stop).ravel(),
+            ),
+            model.variance_slope,
+        )
+    image = np.asarray(noise, dtype=np.float64)
+    if image.shape not in ((), shape):
+        raise UsageError(f"noise of shape {image.shape} for frames of {shape}")
+    image = np.broadcast_to(image, shape)
+    if not ((image > 0) | ~np.isfinite(samples).any(axis=0)).all():
+        raise UsageError("noise should be above zero wherever there is a valid sample")
+    return ExpectedNoise(lambda rows: (image[rows].ravel(), np.zeros(image[rows].size)), 0.0)
 
-    def of_model(ordered, count, rows):
-        median = run_median(ordered, np.zeros_like(count), np.maximum(count, 1))
-        sigma = noise.sigma_rows(rows.start, rows.stop).ravel()
-        background = noise.background_rows(rows.start, rows.stop).ravel()
-        floor = lower_quartile(ordered, count) if cautious else None
-        return noise.sample_sigma(sigma, background, median, np.maximum(count, 1), floor)
 
-    return of_model
+def process_stack(
+    samples: np.ndarray, noise: ExpectedNoise, options: BlockOptions
+) -> Iterator[tuple[slice, np.ndarray, BlockResult]]:
+    """Yield rows, their samples (N, P) and what is found in them, for all blocks of rows."""
+
+    def do(rows: slice) -> tuple[slice, np.ndarray, BlockResult]:
+        flat = samples[:, rows].reshape(len(samples), -1)
+        return rows, flat, process_block(flat, *noise.of_rows(rows), options)
+
+    step = rows_at_most(samples.shape[2], len(samples), MOST_SAMPLES, MOST_PIXELS)
+    return in_order(do, row_blocks(samples.shape[1], step), processors())

@@ -13,7 +13,6 @@ import numpy as np
 
 from soxsdark.errors import UsageError
 from soxsdark.level import MAD_TO_SIGMA
-from soxsdark.memory import row_blocks
 
 if TYPE_CHECKING:
     from soxsdark.noise_model import NoiseModel
@@ -22,7 +21,6 @@ StackDeviation = Literal["noise-model", "mad", "std"]
 
 FEWEST_TO_CLIP = 3
 FEWEST_SURVIVORS = 2
-BLOCK_SAMPLES = 6_000_000
 
 
 @dataclass(frozen=True)
@@ -56,11 +54,6 @@ class Stacked:
     """Samples averaged."""
     rejected: np.ndarray | None
     """(N, rows, columns), True = valid but left out; on request."""
-
-
-def blocks_of(shape: tuple[int, int], frames: int) -> list[slice]:
-    """Blocks of rows that hold about BLOCK_SAMPLES samples of all frames together."""
-    return row_blocks(shape[0], max(1, BLOCK_SAMPLES // (max(1, shape[1]) * frames)))
 
 
 def sort_stack(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -272,7 +265,14 @@ def clip_and_stack(
     UsageError
         If the frames differ in shape or unit, there is none, or a parameter makes no sense.
     """
-    from soxsdark.stack_input import as_stack, check_clipping, equal_levels, expected_noise
+    from soxsdark.block import BlockOptions
+    from soxsdark.stack_input import (
+        as_stack,
+        check_clipping,
+        equal_levels,
+        expected_noise,
+        process_stack,
+    )
 
     if deviation not in get_args(StackDeviation):
         allowed = ", ".join(get_args(StackDeviation))
@@ -284,29 +284,23 @@ def clip_and_stack(
     samples, level = stack.samples, 0.0
     if equalise_levels:
         samples, level = equal_levels(samples, **frame)
-    sigma_of = expected_noise(samples, stack, noise)
-    options = {"deviation": deviation, "k": k, "iterations": iterations}
-    return _stack_rows(samples, level, sigma_of, options, return_rejected)
-
-
-def _stack_rows(samples, level, sigma_of, options, return_rejected) -> Stacked:
+    expected = expected_noise(samples, stack, noise)
+    options = BlockOptions(deviation, k, iterations, k, None, expected.slope)
     shape = samples.shape[1:]
-    mean, error = np.empty(shape), np.empty(shape)
-    mask, used = np.empty(shape, dtype=bool), np.empty(shape, dtype=np.int32)
-    rejected = np.zeros(samples.shape, dtype=bool) if return_rejected else None
-    for rows in blocks_of(shape, len(samples)):
-        flat = samples[:, rows].reshape(len(samples), -1)
-        ordered, count = sort_stack(flat)
-        sigma = sigma_of(ordered, count, rows)
-        block = stack_block(ordered, count, sigma=sigma, **options)
-        part = (rows.stop - rows.start, shape[1])
-        mean[rows] = (block.mean + level).reshape(part)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            error[rows] = (sigma / np.sqrt(block.used)).reshape(part)
-        mask[rows] = ((block.used == 0) | block.unclipped).reshape(part)
-        used[rows] = block.used.reshape(part)
-        if rejected is not None:
-            rejected[:, rows] = rejected_samples(flat, block.lowest, block.highest).reshape(
-                len(samples), *part
-            )
-    return Stacked(mean, error, mask, used, rejected)
+    result = Stacked(
+        mean=np.empty(shape),
+        uncertainty=np.empty(shape),
+        mask=np.empty(shape, dtype=bool),
+        used=np.empty(shape, dtype=np.int32),
+        rejected=np.zeros(samples.shape, dtype=bool) if return_rejected else None,
+    )
+    for rows, flat, block in process_stack(samples, expected, options):
+        main, part = block.main, result.mean[rows].shape
+        result.mean[rows] = main.mean.reshape(part) + level
+        result.uncertainty[rows] = main.error.reshape(part)
+        result.mask[rows] = ((main.used == 0) | block.unclipped).reshape(part)
+        result.used[rows] = main.used.reshape(part)
+        if result.rejected is not None:
+            out = rejected_samples(flat, main.lowest, main.highest)
+            result.rejected[:, rows] = out.reshape(len(flat), *part)
+    return result

@@ -47,7 +47,7 @@ def test_threads_and_memory_change_nothing(night, usual, tmp_path, threads, memo
 
 @pytest.mark.parametrize("rows", [1, 7, 64, 301])
 def test_blocks_of_rows_change_nothing(night, usual, tmp_path, monkeypatch, rows):
-    monkeypatch.setattr("soxsdark.memory._rows", lambda *_: rows)
+    monkeypatch.setattr("soxsdark.memory.rows_at_most", lambda *_: rows)
     monkeypatch.setattr("soxsdark.flags.BAND", 410 * rows)
     assert_equal(run(night, tmp_path), usual)
 

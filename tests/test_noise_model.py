@@ -7,10 +7,7 @@ import pytest
 
 from soxsdark.differences import pair_noise
 from soxsdark.grid import Grid
-from soxsdark.noise_model import (
-    NoiseModel,
-    build_noise_model,
-)
+from soxsdark.noise_model import NoiseModel, build_noise_model, shot_noise
 from soxsdark.slope import BrightPixels, bright_places, measure_slope
 from soxsdark.stack_input import block_medians, measure_noise
 
@@ -254,22 +251,21 @@ def flat_model(**options) -> NoiseModel:
 
 
 @pytest.mark.parametrize(("slope", "ndit"), [(1.0, 1), (2.5, 1), (1.0, 4)])
-def test_sample_sigma_formula(slope, ndit):
+def test_shot_noise_formula(slope, ndit):
     model = flat_model(slope=slope, ndit=ndit)
     sigma, count = np.full(5, 4.0), np.full(5, 4)
     background = np.array([0.0, 0, 0, 100, -50])
     # significant above 5 * 4 / sqrt(4) = 10
     median = np.array([-300.0, 9.9, 10.1, 110.1, 0.0])
     signal = np.array([0.0, 0.0, 10.1, 10.1, 50.0])
-    found = model.sample_sigma(sigma, background, median, count)
+    found = shot_noise(sigma, background, median, count, model.variance_slope)
     np.testing.assert_allclose(found, np.sqrt(16 + slope * signal / ndit))
 
 
-def test_sample_sigma_with_a_floor():
-    model = flat_model()
+def test_shot_noise_with_a_floor():
     four = np.full(4, 4.0)
     median, floor = np.array([100.0, 100, 5, 100]), np.array([60.0, -20, 5, 100])
-    found = model.sample_sigma(four, np.zeros(4), median, np.full(4, 4), floor)
+    found = shot_noise(four, np.zeros(4), median, np.full(4, 4), 1.0, floor)
     np.testing.assert_allclose(found, np.sqrt(16 + np.array([60.0, 0, 0, 100])))
 
 
