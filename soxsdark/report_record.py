@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 LIBRARIES = {
     "numpy": "numpy",
     "astropy": "astropy",
-    "scipy": "scipy",
     "pydantic": "pydantic",
     "PyYAML": "yaml",
 }
