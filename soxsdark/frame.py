@@ -24,6 +24,7 @@ from soxsdark.fits_bytes import PixelLayout, is_zero_sum, native, ones_complemen
 from soxsdark.spool import Spool
 
 CHUNK = 1 << 20
+PIECE = 1 << 19
 IMAGES = (fits.PrimaryHDU, fits.ImageHDU)
 
 
@@ -100,10 +101,12 @@ class Frame:
             If the file can no longer be read, or has become shorter.
         """
         offset, length = self.layout.row_range(first, last)
-        with _reading(self.path):
-            data = self._bytes(self.decoded or self.inflated, offset, length)
-        if len(data) != length:
-            raise InputError(f"{self.path}: cut short while it was being read; copy it again")
+        # an array takes its memory in large pages, a bytes object in small ones
+        data = np.empty(length, np.uint8)
+        source = self.decoded or self.inflated
+        with _reading(self.path), self._descriptor(source) as descriptor:
+            if _pread(descriptor, offset, data) < length:
+                raise InputError(f"{self.path}: cut short while it was being read; copy it again")
         stored = data.view(self.layout.dtype).reshape(last - first, self.layout.shape[1])
         return native(stored, self.layout, reuse=True)
 
@@ -125,37 +128,48 @@ class Frame:
         InputError
             If the file changed since it was opened, or a sum is wrong.
         """
-        with _reading(self.path):
-            content = self._bytes(self.inflated, 0, self.stored_bytes, buffer)
-            if self.inflated is None and self.path.stat().st_size == len(content):
-                sha256 = hashlib.sha256(content).hexdigest()
-            else:
+        content = np.empty(self.stored_bytes, np.uint8) if buffer is None else buffer
+        digest, sums = hashlib.sha256(), []
+        with _reading(self.path), self._descriptor(self.inflated) as descriptor:
+            for hdu in self.hdus:
+                parts = (hdu.start, hdu.data), (hdu.data, hdu.end)
+                sums.append([self._take(descriptor, content, *part, digest) for part in parts])
+            if self.inflated is not None or self.path.stat().st_size != self.stored_bytes:
                 with self.path.open("rb") as file:
-                    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        for hdu in self.hdus:
-            self._check_sums(hdu, content)
+                    digest = hashlib.file_digest(file, "sha256")
+        for hdu, (header, data) in zip(self.hdus, sums, strict=True):
+            self._check_sums(hdu, header, data)
         offset, length = self.layout.row_range(0, self.layout.shape[0])
-        if self.decoded is None and len(content) >= offset + length:
+        if self.decoded is None and self.stored_bytes >= offset + length:
             stored = content[offset : offset + length].view(self.layout.dtype)
             pixels = native(stored.reshape(self.layout.shape), self.layout, reuse=True)
         else:
             pixels = self.read_rows(0, self.layout.shape[0])
-        return Loaded(pixels, sha256)
+        return Loaded(pixels, digest.hexdigest())
 
-    def _bytes(
-        self, source: Spool | None, offset: int, length: int, buffer: np.ndarray | None = None
-    ) -> np.ndarray:
-        # an array takes its memory in large pages, a bytes object in small ones
-        buffer = np.empty(length, dtype=np.uint8) if buffer is None else buffer[:length]
+    def _take(self, descriptor: int, content: np.ndarray, first: int, last: int, digest) -> int:
+        """Read bytes first to last into their place, hash them; return their sum."""
+        total = 0
+        # what is done to a piece finds it in the processor's cache
+        for start in range(first, last, PIECE):
+            piece = content[start : min(start + PIECE, last)]
+            if _pread(descriptor, start, piece) < piece.size:
+                raise InputError(f"{self.path}: cut short while it was being read; copy it again")
+            digest.update(piece)
+            total = ones_complement_sum(piece, total)
+        return total
+
+    @contextmanager
+    def _descriptor(self, source: Spool | None) -> Iterator[int]:
         if source is not None:
-            return _pread(source.descriptor, offset, buffer)
+            yield source.descriptor
+            return
         with self.path.open("rb") as file:
             if os.fstat(file.fileno()).st_size != self.size:
                 raise InputError(f"{self.path}: its size changed while it was being read")
-            return _pread(file.fileno(), offset, buffer)
+            yield file.fileno()
 
-    def _check_sums(self, hdu: _Hdu, content: np.ndarray) -> None:
-        data = ones_complement_sum(content[hdu.data : hdu.end])
+    def _check_sums(self, hdu: _Hdu, header: int, data: int) -> None:
         place = f"{self.path}: HDU {hdu.index}"
         if hdu.datasum is not None and hdu.datasum != str(data):
             stated = hdu.datasum if hdu.datasum.isdigit() else repr(hdu.datasum)
@@ -164,8 +178,7 @@ class Frame:
                     f"{place}: DATASUM is {stated}, the data sum to {data}: "
                     "the file is damaged, copy it again"
                 )
-        whole = ones_complement_sum(content[hdu.start : hdu.data], data)
-        if hdu.has_checksum and not is_zero_sum(whole):
+        if hdu.has_checksum and not is_zero_sum(ones_complement_sum(b"", header + data)):
             raise InputError(
                 f"{place}: CHECKSUM does not fit header and data: "
                 "the file was damaged or edited, copy it again"
@@ -202,12 +215,12 @@ def _handle(path: Path, inflated: Spool | None) -> IO[bytes]:
     return path.open("rb") if inflated is None else inflated.reader()
 
 
-def _pread(descriptor: int, offset: int, buffer: np.ndarray) -> np.ndarray:
-    """Fill `buffer` with bytes from `offset` on; the part filled, less at the end of the file."""
+def _pread(descriptor: int, offset: int, buffer: np.ndarray) -> int:
+    """Fill `buffer` with bytes from `offset` on; how many there were."""
     done = 0
     while done < buffer.size and (got := os.preadv(descriptor, [buffer[done:]], offset + done)):
         done += got
-    return buffer[:done]
+    return done
 
 
 def _inflate(path: Path) -> Spool:

@@ -172,40 +172,90 @@ class _Loaded:
         return np.where(values < self.saturation, values, np.nan)
 
 
-def _load(
-    dark: RawDark, settings, bad: np.ndarray | None, grid: Grid, buffer: np.ndarray, out: np.ndarray
-) -> _Loaded:
-    loaded = dark.frame.load(buffer)
-    pixels = np.ascontiguousarray(loaded.pixels[dark.about.window])
-    values, counts = distinct(pixels, bad)
-    level = clip_values(
-        values,
-        counts,
-        ignored=pixels.size - int(counts.sum()),
-        lower=settings.frame_lower_sigma,
-        upper=settings.frame_upper_sigma,
-        iterations=settings.clipping_iteration_count,
-        deviation=settings.frame_clipping_deviation,
-    )
-    share = _check_pixels(dark, pixels, level, settings)
-    limit, gain = dark.about.saturation.value, dark.about.gain.value
-    saturated = 0 if limit is None else int(counts[values >= limit].sum())
-    return _Loaded(
-        electrons=to_electrons(pixels, level.level, gain, out=out),
-        saturation=math.inf if limit is None else (limit - level.level) * gain,
-        medians=(block_medians(pixels, grid, bad) - level.level) * gain,
-        facts=(level, loaded.sha256, share, saturated),
-    )
+class _Passage:
+    """All frames pass by in order, each read once; what is gathered on the way."""
+
+    def __init__(self, darks: Sequence[RawDark], settings, bad: np.ndarray | None) -> None:
+        self.darks, self.settings, self.bad = darks, settings, bad
+        self.grid = Grid.of(darks[0].shape, BLOCK)
+        self.quantum = darks[0].about.gain.value * darks[0].frame.layout.quantum
+        self.background = np.zeros(self.grid.shape)
+        self.found: list[tuple[FrameLevel, str, float, int]] = []
+        self._bright: list[np.ndarray] = []
+        self._places = np.zeros(0, dtype=np.intp)
+        self._buffers = Pool(max(d.frame.stored_bytes for d in darks), np.uint8)
+        self._images = Pool(darks[0].shape, np.float32)
+
+    def differences(self, threads: int, step: Step) -> list[PairNoise]:
+        """Take the frames in, and the noise of consecutive ones."""
+        loaded, pairs = in_order(self._load, self.darks, threads), []
+        start = list(islice(loaded, 2))
+        self._places = self._bright_places(*start)
+        every = pairwise(self._passing(chain(start, loaded), step))
+        # a difference takes a third of the time of a frame
+        for noise, image in in_order(self._difference, every, threads // 2):
+            pairs.append(noise)
+            self._images.give(image)
+        return pairs
+
+    @property
+    def bright(self) -> BrightPixels:
+        """The bright pixels of all frames."""
+        background = filled(self.background, 0.0)[self.grid.block_of(self._places)]
+        return BrightPixels(np.array(self._bright), background)
+
+    def _load(self, dark: RawDark) -> _Loaded:
+        with self._buffers.lent() as buffer:
+            loaded = dark.frame.load(buffer)
+            pixels = np.ascontiguousarray(loaded.pixels[dark.about.window])
+            values, counts = distinct(pixels, self.bad)
+            ignored = pixels.size - int(counts.sum())
+            level = clip_values(values, counts, ignored=ignored, **_clipping(self.settings))
+            share = _check_pixels(dark, pixels, level, self.settings)
+            limit, gain = dark.about.saturation.value, dark.about.gain.value
+            saturated = 0 if limit is None else int(counts[values >= limit].sum())
+            return _Loaded(
+                electrons=to_electrons(pixels, level.level, gain, out=self._images.take()),
+                saturation=math.inf if limit is None else (limit - level.level) * gain,
+                medians=(block_medians(pixels, self.grid, self.bad) - level.level) * gain,
+                facts=(level, loaded.sha256, share, saturated),
+            )
+
+    def _passing(self, loaded: Iterable[_Loaded], step: Step) -> Iterator[_Loaded]:
+        for one in loaded:
+            self.found.append(one.facts)
+            self.background += one.medians / len(self.darks)
+            self._bright.append(one.bright(self._places))
+            step()
+            yield one
+
+    def _difference(self, pair: tuple[_Loaded, _Loaded]) -> tuple[PairNoise, np.ndarray]:
+        first, second = pair
+        typical = (first.medians + second.medians) / 2
+        noise = pair_noise(
+            first.electrons, second.electrons, typical, self.grid, self.quantum, self.bad
+        )
+        return noise, first.electrons
+
+    def _bright_places(self, first: _Loaded, second: _Loaded) -> np.ndarray:
+        pair = first.electrons, second.electrons
+        bins = Bins.of(difference_sample(*pair, self.bad), self.quantum)
+        if bins is None:
+            return np.zeros(0, dtype=np.intp)
+        # a little lower than the final limit, which is not known yet
+        sigma = 0.8 * float(bins.warm) / WARM
+        typical = (first.medians + second.medians) / 2
+        return bright_places(*pair, typical, self.grid, sigma, self.bad, len(self.darks))
 
 
-def _bright_places(first: _Loaded, second: _Loaded, grid, quantum, bad, frames) -> np.ndarray:
-    pair = first.electrons, second.electrons
-    bins = Bins.of(difference_sample(*pair, bad), quantum)
-    if bins is None:
-        return np.zeros(0, dtype=np.intp)
-    # a little lower than the final limit, which is not known yet
-    sigma = 0.8 * float(bins.warm) / WARM
-    return bright_places(*pair, (first.medians + second.medians) / 2, grid, sigma, bad, frames)
+def _clipping(settings) -> dict:
+    """Options of `clip_values`."""
+    return {
+        "lower": settings.frame_lower_sigma,
+        "upper": settings.frame_upper_sigma,
+        "iterations": settings.clipping_iteration_count,
+        "deviation": settings.frame_clipping_deviation,
+    }
 
 
 def _frame_ron(pairs: list[PairNoise], index: int, quantum: float) -> float:
@@ -240,43 +290,9 @@ def survey(
     InputError
         A frame is damaged, twice there, has no scatter, too many NaN or a level far off.
     """
-    about = darks[0].about
-    gain = about.gain.value
-    quantum = gain * darks[0].frame.layout.quantum
-    grid = Grid.of(darks[0].shape, BLOCK)
-    background, found, bright = np.zeros(grid.shape), [], []
-
-    buffers = Pool(max(d.frame.stored_bytes for d in darks), np.uint8)
-    images = Pool(darks[0].shape, np.float32)
-
-    def load(dark: RawDark) -> _Loaded:
-        with buffers.lent() as buffer:
-            return _load(dark, settings, bad, grid, buffer, images.take())
-
-    def passing(loaded: Iterable[_Loaded]) -> Iterator[_Loaded]:
-        for one in loaded:
-            found.append(one.facts)
-            np.add(background, one.medians / len(darks), out=background)
-            bright.append(one.bright(places))
-            step()
-            yield one
-
-    def difference(pair: tuple[_Loaded, _Loaded]) -> tuple[PairNoise, np.ndarray]:
-        first, second = pair
-        typical = (first.medians + second.medians) / 2
-        noise = pair_noise(first.electrons, second.electrons, typical, grid, quantum, bad)
-        return noise, first.electrons
-
-    every = in_order(load, darks, threads)
-    start = list(islice(every, 2))
-    places = _bright_places(*start, grid, quantum, bad, len(darks))
-    pairs = []
-    # a difference takes a third of the time of a frame
-    every = pairwise(passing(chain(start, every)))
-    for noise, image in in_order(difference, every, threads // 2):
-        pairs.append(noise)
-        images.give(image)
-    _check_repeats(darks, [level for level, *_ in found])
+    about, passage = darks[0].about, _Passage(darks, settings, bad)
+    pairs = passage.differences(threads, step)
+    _check_repeats(darks, [level for level, *_ in passage.found])
     if not any(p.sigma > 0 for p in pairs):
         raise InputError(
             f"{darks[0].frame.path} and the others: the noise between frames cannot be measured, "
@@ -284,15 +300,16 @@ def survey(
         )
     noise = build_noise_model(
         pairs,
-        background,
-        grid,
-        BrightPixels(np.array(bright), filled(background, 0.0)[grid.block_of(places)]),
+        passage.background,
+        passage.grid,
+        passage.bright,
         gain_known=about.gain.source != "assumed",
         ndit=about.ndit,
     )
     frames = tuple(
-        SurveyedFrame(*facts, _frame_ron(pairs, i, quantum)) for i, facts in enumerate(found)
+        SurveyedFrame(*facts, _frame_ron(pairs, i, passage.quantum))
+        for i, facts in enumerate(passage.found)
     )
-    result = Survey(frames, noise, gain, quantum)
+    result = Survey(frames, noise, about.gain.value, passage.quantum)
     _check_levels(darks, result.levels, noise.sigma, settings.maximum_level_deviation)
     return result
