@@ -36,6 +36,33 @@ static void *take(struct buffers *b, PyObject *object, const char *formats, Py_s
     return view->buf;
 }
 
+/* Rows of equal length, each contiguous. */
+struct rows {
+    const char *first;
+    Py_ssize_t number, length, stride; /* stride in bytes */
+    char type;
+};
+
+/* Take a buffer of one or two dimensions whose last one is contiguous; 0 with an exception. */
+static int take_rows(struct buffers *b, PyObject *object, const char *formats, struct rows *r)
+{
+    Py_buffer *view = &b->view[b->taken];
+    if (PyObject_GetBuffer(object, view, PyBUF_STRIDES | PyBUF_FORMAT) != 0)
+        return 0;
+    b->taken++;
+    int last = view->ndim - 1;
+    if (strlen(view->format) != 1 || strchr(formats, view->format[0]) == NULL || last < 0 ||
+        last > 1 || view->strides[last] != view->itemsize) {
+        PyErr_Format(PyExc_ValueError, "rows of one of the types %s are expected, not %s", formats,
+                     view->format);
+        return 0;
+    }
+    struct rows found = {view->buf, last == 0 ? 1 : view->shape[0], view->shape[last],
+                         view->strides[0], view->format[0]};
+    *r = found;
+    return 1;
+}
+
 static PyObject *release(struct buffers *b)
 {
     while (b->taken > 0)
@@ -120,17 +147,17 @@ static PyObject *electrons(PyObject *self, PyObject *args)
     PyObject *pixels, *out;
     double level, gain;
     struct buffers b = {.taken = 0};
+    struct rows in;
     (void)self;
     if (!PyArg_ParseTuple(args, "OddO", &pixels, &level, &gain, &out))
         return NULL;
-    const void *in = take(&b, pixels, "hHifd", -1, 0);
-    if (in != NULL) {
-        char type = b.view[0].format[0];
-        Py_ssize_t number = b.view[0].len / b.view[0].itemsize;
-        float *result = take(&b, out, "f", number, 1);
+    if (take_rows(&b, pixels, "hHifd", &in)) {
+        float *result = take(&b, out, "f", in.number * in.length, 1);
         if (result != NULL) {
             Py_BEGIN_ALLOW_THREADS
-            sd_electrons(in, type, (size_t)number, level, gain, result);
+            for (Py_ssize_t i = 0; i < in.number; i++)
+                sd_electrons(in.first + i * in.stride, in.type, (size_t)in.length, level, gain,
+                             result + i * in.length);
             Py_END_ALLOW_THREADS
         }
     }
@@ -142,17 +169,16 @@ static PyObject *histogram(PyObject *self, PyObject *args)
     PyObject *pixels, *out;
     long long low;
     struct buffers b = {.taken = 0};
+    struct rows in;
     (void)self;
     if (!PyArg_ParseTuple(args, "OLO", &pixels, &low, &out))
         return NULL;
-    const void *in = take(&b, pixels, "hHi", -1, 0);
-    int64_t *counts = in ? take(&b, out, "lq", -1, 1) : NULL;
+    int64_t *counts = take_rows(&b, pixels, "hHi", &in) ? take(&b, out, "lq", -1, 1) : NULL;
     if (counts != NULL) {
-        char type = b.view[0].format[0];
-        size_t number = (size_t)(b.view[0].len / b.view[0].itemsize);
         size_t width = (size_t)b.view[1].len / sizeof(int64_t);
         Py_BEGIN_ALLOW_THREADS
-        sd_histogram(in, type, number, low, width, counts);
+        for (Py_ssize_t i = 0; i < in.number; i++)
+            sd_histogram(in.first + i * in.stride, in.type, (size_t)in.length, low, width, counts);
         Py_END_ALLOW_THREADS
     }
     return release(&b);

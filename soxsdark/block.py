@@ -49,6 +49,10 @@ class Average:
         """All zero; memory that is never written to is never taken."""
         return cls(*np.zeros((4, pixels), dtype), np.zeros(pixels, np.int32))
 
+    def first(self, pixels: int) -> "Average":
+        """The part of so many pixels."""
+        return Average(*(values[:pixels] for values in vars(self).values()))
+
 
 @dataclass(frozen=True)
 class BlockResult:
@@ -76,9 +80,19 @@ class BlockResult:
         images, masks = np.zeros((4, pixels), dtype), np.zeros((2, pixels), bool)
         return cls(*averages, *images, np.zeros(pixels, np.int32), *masks)
 
+    def first(self, pixels: int) -> "BlockResult":
+        """The part of so many pixels."""
+        averages = (self.main.first(pixels), self.wide.first(pixels))
+        others = (values[:pixels] for values in list(vars(self).values())[2:])
+        return BlockResult(*averages, *others)
+
 
 def process_block(
-    samples: np.ndarray, sigma: np.ndarray, background: np.ndarray, options: BlockOptions
+    samples: np.ndarray,
+    sigma: np.ndarray,
+    background: np.ndarray,
+    options: BlockOptions,
+    out: BlockResult | None = None,
 ) -> BlockResult:
     """Clip, average and judge P pixels.
 
@@ -89,18 +103,24 @@ def process_block(
     sigma, background : ndarray of float, (P,)
         Noise of an ordinary sample, and the background under each pixel.
     options : BlockOptions
+    out : BlockResult, optional
+        Memory for the results, of at least P pixels and of the type of `samples`.
     """
     dtype = np.float64 if samples.dtype.char == "d" else np.float32
     samples, sigma, background = (
         np.ascontiguousarray(a, dtype=dtype) for a in (samples, sigma, background)
     )
+    pixels = samples.shape[1]
+    result = BlockResult.empty(pixels, dtype) if out is None else out.first(pixels)
     compiled = kernel()
     if compiled is None:
-        return process_block_numpy(samples, sigma, background, options)
-    return _process_compiled(compiled, samples, sigma, background, options)
+        process_block_numpy(samples, sigma, background, options, result)
+    else:
+        _process_compiled(compiled, samples, sigma, background, options, result)
+    return result
 
 
-def process_block_numpy(samples, sigma, background, options: BlockOptions) -> BlockResult:
+def process_block_numpy(samples, sigma, background, options, result: BlockResult) -> None:
     """`process_block` in NumPy: the reference."""
     sigma, background = sigma.astype(np.float64), background.astype(np.float64)
     ordered, count = sort_stack(samples)
@@ -118,7 +138,6 @@ def process_block_numpy(samples, sigma, background, options: BlockOptions) -> Bl
         iterations=options.iterations,
     )
     noise = noise_block(ordered, count, cautious, upper=options.upper, lower=options.lower)
-    result = BlockResult.empty(samples.shape[1], samples.dtype)
     _fill(result.main, slice(None), clipped, own)
     for name in ("scatter", "relative", "exceedance", "quiet"):
         getattr(result, name)[:] = getattr(noise, name)
@@ -127,7 +146,6 @@ def process_block_numpy(samples, sigma, background, options: BlockOptions) -> Bl
     some = np.flatnonzero(result.candidate)
     if some.size:
         _average_wide(result, some, (ordered, count, own, noise.scatter), clipped, options)
-    return result
 
 
 def _fill(average: Average, at, clipped: ClippedBlock, sigma: np.ndarray) -> None:
@@ -159,11 +177,10 @@ def _average_wide(result: BlockResult, at, stack, clipped: ClippedBlock, options
     _fill(result.wide, at, found, np.sqrt(np.maximum(sigma**2, found.variance)))
 
 
-def _process_compiled(compiled, samples, sigma, background, options) -> BlockResult:
+def _process_compiled(compiled, samples, sigma, background, options, result) -> None:
     frames, pixels = samples.shape
     limits = upper_thresholds(frames, options.upper)
     least = lower_thresholds(frames, options.lower)
-    result = BlockResult.empty(pixels, samples.dtype)
     own = [getattr(result, f.name) for f in fields(result)[2:]]
     numbers = (
         get_args(StackDeviation).index(options.deviation),
@@ -177,4 +194,3 @@ def _process_compiled(compiled, samples, sigma, background, options) -> BlockRes
     inputs = (samples, sigma, background, limits, least)
     averages = [tuple(vars(a).values()) for a in (result.main, result.wide)]
     compiled.block(frames, pixels, limits.shape[1] - 1, numbers, inputs, *averages, tuple(own))
-    return result

@@ -80,7 +80,9 @@ class _Stack:
     def __init__(self, darks: Sequence[RawDark], survey: Survey, settings, rows: int) -> None:
         self.darks, self.survey, self.settings = darks, survey, settings
         self.shape = darks[0].shape
-        self.memory = Pool(len(darks) * rows * self.shape[1], np.float32)
+        pixels = rows * self.shape[1]
+        self.memory = Pool(lambda: np.empty(len(darks) * pixels, np.float32))
+        self.results = Pool(lambda: BlockResult.empty(pixels, np.float32))
         self.mean, self.errors, self.noise = (np.empty(self.shape, np.float32) for _ in range(3))
         self.used, self.rejected = (np.empty(self.shape, np.int16) for _ in range(2))
         self.saturated = np.zeros(self.shape, bool)
@@ -127,14 +129,14 @@ class _Stack:
 
     def do(self, rows: slice) -> _Part:
         """Do one block of rows; blocks may be done side by side."""
-        with self.memory.lent() as memory:
-            return self._do(rows, self.read(rows, memory))
+        with self.memory.lent() as memory, self.results.lent() as results:
+            return self._do(rows, self.read(rows, memory), results)
 
-    def _do(self, rows: slice, samples: np.ndarray) -> _Part:
+    def _do(self, rows: slice, samples: np.ndarray, results: BlockResult) -> _Part:
         model = self.survey.noise
         sigma = model.sigma_rows(rows.start, rows.stop).ravel()
         background = model.background_rows(rows.start, rows.stop).ravel()
-        block = process_block(samples, sigma, background, self.options)
+        block = process_block(samples, sigma, background, self.options, results)
         main, part = block.main, (rows.stop - rows.start, self.shape[1])
         self.mean[rows], self.errors[rows] = main.mean.reshape(part), main.error.reshape(part)
         self.noise[rows] = np.nan_to_num(block.scatter, copy=False, nan=0.0).reshape(part)

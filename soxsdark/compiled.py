@@ -7,6 +7,10 @@ or where ``SOXSDARK_KERNEL=numpy`` asks for it.
 import os
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SWITCH = "SOXSDARK_KERNEL"
 
@@ -19,6 +23,13 @@ def kernel() -> ModuleType | None:
         return import_module("soxsdark._kernel")
     except ImportError:
         return None
+
+
+def contiguous_rows(pixels: "np.ndarray") -> "np.ndarray":
+    """An array as the kernel takes it: a copy, unless it is of contiguous rows."""
+    if 0 < pixels.ndim < 3 and pixels.strides[-1] == pixels.itemsize:
+        return pixels
+    return pixels.copy()
 
 
 def path_in_use() -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from soxsdark.compiled import kernel
+from soxsdark.compiled import contiguous_rows, kernel
 
 TYPES = "hHifd"
 """Type codes of pixels that the compiled kernel knows."""
@@ -26,7 +26,7 @@ def to_electrons(
         out = np.empty(pixels.shape, dtype=np.float32)
     compiled = kernel()
     if compiled is not None and pixels.dtype.isnative and pixels.dtype.char in TYPES:
-        compiled.electrons(np.ascontiguousarray(pixels), level, gain, out)
+        compiled.electrons(contiguous_rows(pixels), level, gain, out)
     else:
         with np.errstate(over="ignore", invalid="ignore"):
             difference = np.subtract(pixels, level, dtype=np.float64)

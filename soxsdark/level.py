@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from soxsdark.compiled import kernel
+from soxsdark.compiled import contiguous_rows, kernel
 from soxsdark.parallel import in_order, processors
 
 MAD_TO_SIGMA = 1.482602218505602
@@ -60,7 +60,7 @@ def distinct(data: np.ndarray, bad: np.ndarray | None = None) -> tuple[np.ndarra
     if np.issubdtype(data.dtype, np.floating):
         usable = np.isfinite(data) if bad is None else np.isfinite(data) & ~bad
         return np.unique(data[usable], return_counts=True)
-    pixels = data.ravel() if bad is None else data[~bad]
+    pixels = data if bad is None else data[~bad]
     if not pixels.size:
         return pixels, np.zeros(0, dtype=np.int64)
     low = int(pixels.min())
@@ -77,9 +77,9 @@ def _histogram(pixels: np.ndarray, low: int, width: int) -> np.ndarray:
     compiled = kernel()
     if compiled is not None and pixels.dtype.isnative and pixels.dtype.char in "hHi":
         counts = np.zeros(width, dtype=np.int64)
-        compiled.histogram(np.ascontiguousarray(pixels), low, counts)
+        compiled.histogram(contiguous_rows(pixels), low, counts)
         return counts
-    return np.bincount(np.subtract(pixels, low, dtype=np.int64), minlength=width)
+    return np.bincount(np.subtract(pixels, low, dtype=np.int64).ravel(), minlength=width)
 
 
 def _middle(values: np.ndarray, counts: np.ndarray) -> float:

@@ -5,40 +5,38 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
-
-import numpy as np
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Pool:
-    """Arrays of one kind that are used again; to get fresh memory takes as long as to fill it."""
+class Pool(Generic[Item]):
+    """Objects that are used again; to get fresh memory takes as long as to fill it."""
 
-    def __init__(self, size: int, dtype: type) -> None:
-        self._size, self._dtype = size, dtype
-        self._free: deque[np.ndarray] = deque()
+    def __init__(self, make: Callable[[], Item]) -> None:
+        self._make = make
+        self._free: deque[Item] = deque()
 
-    def take(self) -> np.ndarray:
-        """An array that nobody holds, of whatever content."""
+    def take(self) -> Item:
+        """One that nobody holds, of whatever content."""
         try:
             return self._free.pop()
         except IndexError:
-            return np.empty(self._size, self._dtype)
+            return self._make()
 
-    def give(self, array: np.ndarray) -> None:
+    def give(self, item: Item) -> None:
         """Give one back; it must not be used any more."""
-        self._free.append(array)
+        self._free.append(item)
 
     @contextmanager
-    def lent(self) -> Iterator[np.ndarray]:
-        """An array for the time of a block of code."""
-        array = self.take()
+    def lent(self) -> Iterator[Item]:
+        """One for the time of a block of code."""
+        item = self.take()
         try:
-            yield array
+            yield item
         finally:
-            self.give(array)
+            self.give(item)
 
 
 def processors() -> int:

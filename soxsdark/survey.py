@@ -183,8 +183,9 @@ class _Passage:
         self.found: list[tuple[FrameLevel, str, float, int]] = []
         self._bright: list[np.ndarray] = []
         self._places = np.zeros(0, dtype=np.intp)
-        self._buffers = Pool(max(d.frame.stored_bytes for d in darks), np.uint8)
-        self._images = Pool(darks[0].shape, np.float32)
+        largest = max(d.frame.stored_bytes for d in darks)
+        self._buffers = Pool(lambda: np.empty(largest, np.uint8))
+        self._images = Pool(lambda: np.empty(darks[0].shape, np.float32))
 
     def differences(self, threads: int, step: Step) -> list[PairNoise]:
         """Take the frames in, and the noise of consecutive ones."""
@@ -207,7 +208,7 @@ class _Passage:
     def _load(self, dark: RawDark) -> _Loaded:
         with self._buffers.lent() as buffer:
             loaded = dark.frame.load(buffer)
-            pixels = np.ascontiguousarray(loaded.pixels[dark.about.window])
+            pixels = loaded.pixels[dark.about.window]
             values, counts = distinct(pixels, self.bad)
             ignored = pixels.size - int(counts.sum())
             level = clip_values(values, counts, ignored=ignored, **_clipping(self.settings))

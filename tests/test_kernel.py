@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from soxsdark.block import BlockOptions, process_block, process_block_numpy
+from soxsdark.block import BlockOptions, BlockResult, process_block, process_block_numpy
 from soxsdark.compiled import SWITCH, kernel, path_in_use
 from soxsdark.differences import Bins, count_differences
 from soxsdark.electrons import to_electrons
@@ -85,7 +85,8 @@ def check_block(samples, options, sigma=None, background=None):
     pixels, native = samples.shape[1], samples.dtype.newbyteorder("=")
     sigma = (np.full(pixels, 3.0) if sigma is None else sigma).astype(native)
     background = (np.zeros(pixels) if background is None else background).astype(native)
-    expected = process_block_numpy(samples.astype(native), sigma, background, options)
+    expected = BlockResult.empty(pixels, native)
+    process_block_numpy(samples.astype(native), sigma, background, options, expected)
     found = process_block(samples, sigma, background, options)
     assert found.main.mean.dtype == native
     assert_same(found, expected)
@@ -148,6 +149,21 @@ def test_anything(samples, deviation, k, iterations, sigma, lower, slope, kind):
     ordered = samples.astype(kind)
     with np.errstate(all="ignore"):
         check_block(ordered, options, np.full(pixels, sigma), np.linspace(-2, 2, pixels))
+
+
+@compiled
+def test_results_may_lie_in_used_memory():
+    rng = np.random.default_rng(6)
+    samples = rng.normal(0, 3, (7, 500)).astype(np.float32)
+    samples[:, ::7] *= 9
+    samples[2:, 3], samples[:, 4] = np.nan, np.nan
+    expected = check_block(samples, options_of())
+    memory = BlockResult.empty(800, np.float32)
+    ones, zeros = np.ones(800), np.zeros(800)
+    process_block(rng.normal(0, 99, (7, 800)).astype("f4"), ones, zeros, options_of(), memory)
+    found = process_block(samples, np.full(500, 3.0), np.zeros(500), options_of(), memory)
+    assert np.shares_memory(found.main.mean, memory.main.mean)
+    assert_same(found, expected)
 
 
 @compiled

@@ -63,7 +63,7 @@ def test_nothing_goes_on_after_an_interruption():
 
 
 def test_a_pool_lends_its_arrays_again():
-    pool = Pool((3, 4), np.float32)
+    pool = Pool(lambda: np.empty((3, 4), np.float32))
     first, second = pool.take(), pool.take()
     assert first is not second
     assert (first.shape, first.dtype) == ((3, 4), np.float32)
