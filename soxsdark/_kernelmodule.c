@@ -75,7 +75,9 @@ static PyObject *release(struct buffers *b)
 /* Whether frames * pixels and the like can be computed. */
 static int fits(Py_ssize_t first, Py_ssize_t second)
 {
-    if (first >= 0 && second >= 0 && (second == 0 || first <= PY_SSIZE_T_MAX / 16 / second))
+    const Py_ssize_t most = PY_SSIZE_T_MAX / 16;
+    if (first >= 0 && second >= 0 && first <= most && second <= most &&
+        (second == 0 || first <= most / second))
         return 1;
     PyErr_SetString(PyExc_ValueError, "sizes are negative or too large");
     return 0;
@@ -119,7 +121,7 @@ static PyObject *block(PyObject *self, PyObject *args)
                           &options.candidate, &samples, &sigma, &background, &limits, &lower,
                           &o[0], &o[1], &o[2], &o[3], &o[4], &o[5], &o[6], &o[7], &o[8], &o[9],
                           &o[10], &o[11], &o[12], &o[13], &o[14], &o[15], &o[16]) ||
-        !fits(frames, pixels) || !fits(frames + 1, most + 1))
+        !fits(frames, pixels) || !fits(frames, most) || !fits(frames + 1, most + 1))
         return NULL;
     options.most_events = (size_t)most;
     const void *x = take(&b, samples, "fd", frames * pixels, 0);

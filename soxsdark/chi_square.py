@@ -34,19 +34,23 @@ def chi_square_isf(probability: np.ndarray, freedom: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     probability : ndarray, (P,)
-        Between 0 and 1, both excluded.
+        Below 1; 0 gives infinity.
     freedom : ndarray of int, (P,)
         Degrees of freedom, at least 1.
     """
     probability = np.asarray(probability, dtype=np.float64)
     freedom = np.asarray(freedom, dtype=np.float64)
-    x = freedom.copy()
+    x, result = freedom.copy(), np.full(freedom.shape, np.inf)
+    some = probability > 0
+    x, probability, freedom = x[some], probability[some], freedom[some]
     for _ in range(STEPS):
         tail, density = _tail(x, freedom)
         # Newton on the logarithm of the tail, which is concave: from the left it cannot overshoot
         step = tail * np.log(tail / probability) / density
         new = np.maximum(x + step, x / 8)
-        if np.all(np.abs(new - x) <= PRECISION * x):
-            break
+        done = np.all(np.abs(new - x) <= PRECISION * x)
         x = new
-    return new
+        if done:
+            break
+    result[some] = x
+    return result

@@ -84,7 +84,8 @@ class _Stack:
         self.memory = Pool(lambda: np.empty(len(darks) * pixels, np.float32))
         self.results = Pool(lambda: BlockResult.empty(pixels, np.float32))
         self.mean, self.errors, self.noise = (np.empty(self.shape, np.float32) for _ in range(3))
-        self.used, self.rejected = (np.empty(self.shape, np.int16) for _ in range(2))
+        counts = np.int16 if len(darks) <= np.iinfo(np.int16).max else np.int32
+        self.used, self.rejected = (np.empty(self.shape, counts) for _ in range(2))
         self.saturated = np.zeros(self.shape, bool)
         self.quiet = self.frame_low = self.frame_high = None
         if settings.noise_clipping_lower_sigma is not None:
@@ -93,7 +94,7 @@ class _Stack:
             settings.frame_clipping_flags or settings.frame_clipping_excludes_samples
         )
         if self.frame_clipping:
-            self.frame_low, self.frame_high = (np.zeros(self.shape, np.int16) for _ in range(2))
+            self.frame_low, self.frame_high = (np.zeros(self.shape, counts) for _ in range(2))
         self.options = BlockOptions(
             deviation=settings.stacked_clipping_deviation,
             k=settings.stacked_clipping_sigma,
@@ -194,7 +195,7 @@ class _Stack:
         """Give the noisy pixels among the candidates the result of their own clipping."""
         at = found.index[noisy]
         self.mean.flat[at], self.errors.flat[at] = found.mean[noisy], found.error[noisy]
-        self.rejected.flat[at] += (self.used.flat[at] - found.used[noisy]).astype(np.int16)
+        self.rejected.flat[at] += (self.used.flat[at] - found.used[noisy]).astype(self.used.dtype)
         self.used.flat[at] = found.used[noisy]
         self.saturated.flat[at] = found.saturated[noisy]
         frame, candidate, change = found.changed

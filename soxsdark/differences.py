@@ -13,6 +13,7 @@ import numpy as np
 
 from soxsdark.compiled import kernel
 from soxsdark.grid import Grid, filled
+from soxsdark.level import MAD_TO_SIGMA
 
 CLIP = 4.0
 RECURSIONS = 20
@@ -64,16 +65,20 @@ class Bins:
         """Bins that suit a sample of differences; None if they are few or do not scatter."""
         if difference.size < FEWEST:
             return None
-        ordered = np.sort(difference, axis=None)
-        low, high = (ordered[int(p * (ordered.size - 1))] for p in (0.1587, 0.8413))
-        rough = float(high - low) / 2
+        ordered = np.sort(difference, axis=None).astype(np.float64)
+        centre = ordered[ordered.size // 2]
+        # the MAD stands even where half of the pixels differ for another reason than noise
+        rough = MAD_TO_SIGMA * float(np.sort(np.abs(ordered - centre))[ordered.size // 2])
+        if not rough:
+            low, high = (ordered[int(p * (ordered.size - 1))] for p in (0.1587, 0.8413))
+            rough = float(high - low) / 2
         step = rough / BINS_A_SIGMA
         if quantum:
             step = quantum * (2 * int(rough / (2 * BINS_A_SIGMA) / quantum) + 1)
         if not step:
             return None
         return cls(
-            centre=np.float32(ordered[ordered.size // 2]),
+            centre=np.float32(centre),
             step=np.float32(step),
             a_unit=np.float32(1 / step),
             half=max(8, math.ceil(REACH * rough / step)),
@@ -112,15 +117,22 @@ def clipped_sigma(counts: np.ndarray, step: float) -> np.ndarray:
     # running sums of 1, x and x^2: what lies between two bins is a difference of two of them
     sums = np.zeros((3, len(counts), counts.shape[1] + 1))
     np.cumsum([counts, counts * offset, counts * offset**2], axis=2, out=sums[:, :, 1:])
-    total = sums[0, :, -1:]
-    low, median, high = ((sums[0, :, 1:] <= p * total).sum(axis=1) for p in (0.1587, 0.5, 0.8413))
+    total = sums[0, :, -1]
+    median = (sums[0, :, 1:] <= total[:, None] / 2).sum(axis=1)
     row = np.arange(len(counts))
-    # the 68 % interval seeds the clip and is no part of the result
-    sigma = (high - low) / 2 + 0.5
+
+    def within(reach: np.ndarray) -> np.ndarray:
+        first, last = np.maximum(median - reach, 0), np.minimum(median + reach, 2 * half) + 1
+        return sums[:, row, last] - sums[:, row, first]
+
+    # the MAD seeds the clip and is no part of the result
+    distance = np.zeros(len(counts), dtype=int)
+    while (few := (within(distance)[0] < total / 2) & (distance < half)).any():
+        distance += few
+    sigma = MAD_TO_SIGMA * (distance + 0.5)
     for _ in range(RECURSIONS):
         reach = np.minimum(np.floor(CLIP * sigma), half).astype(int)
-        first, last = np.maximum(median - reach, 0), np.minimum(median + reach, 2 * half) + 1
-        number, first_moment, second = sums[:, row, last] - sums[:, row, first]
+        number, first_moment, second = within(reach)
         number = np.maximum(number, 1)
         variance = second / number - (first_moment / number) ** 2
         k = (reach + 0.5) / sigma
@@ -128,7 +140,7 @@ def clipped_sigma(counts: np.ndarray, step: float) -> np.ndarray:
         if np.allclose(new, sigma, rtol=1e-4):
             break
         sigma = new
-    return np.where(total[:, 0] >= FEWEST, sigma * step, np.nan)
+    return np.where(total >= FEWEST, sigma * step, np.nan)
 
 
 def count_differences(

@@ -7,6 +7,8 @@ import numpy as np
 from soxsdark.compiled import kernel
 
 ALL_ONES = 0xFFFFFFFF
+SORTED_BYTES = 6
+"""For each byte of floating-point values: their copies, sorted and counted."""
 _PAIRS = 1 << 15
 """Pairs of words summed at a time: few enough to stay in the processor's cache."""
 _ZERO = ord("0")
@@ -32,6 +34,17 @@ class PixelLayout:
     def quantum(self) -> float:
         """Step between neighbouring values, 0 for floating-point pixels."""
         return abs(self.bscale) if self.dtype.kind in "iu" else 0.0
+
+    @property
+    def work_a_pixel(self) -> int:
+        """Bytes for each pixel that `native` and the sorting of its values take beside it."""
+        if self.dtype.kind == "f" and (self.bscale, self.bzero) == (1.0, 0.0):
+            return SORTED_BYTES * self.dtype.itemsize
+        whole = self.bscale == 1.0 and float(self.bzero).is_integer() and self.blank is None
+        unsigned = self.bzero in (0.0, float(1 << (8 * self.dtype.itemsize - 1)))
+        if whole and unsigned:
+            return 1
+        return 9 if whole else SORTED_BYTES * 8 + 8
 
     def row_range(self, first: int, last: int) -> tuple[int, int]:
         """Offset and length in bytes of the rows first to last (half-open)."""

@@ -115,6 +115,12 @@ class Frame:
         """How many bytes `load` reads: all HDUs, uncompressed."""
         return self.hdus[-1].end
 
+    @property
+    def working_bytes(self) -> int:
+        """Memory that reading a frame and finding its level takes."""
+        rows, columns = self.layout.shape
+        return self.stored_bytes + rows * columns * self.layout.work_a_pixel
+
     def load(self, buffer: np.ndarray | None = None) -> Loaded:
         """Read the file once: hash it, check DATASUM and CHECKSUM of every HDU, give the pixels.
 

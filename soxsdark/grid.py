@@ -52,7 +52,8 @@ class Grid:
         bad : ndarray of bool, shape of `band`, optional
             True = bad. Pixels that are not finite are bad too.
         thin : int
-            Take every `thin`-th row and column of each block.
+            Take every `thin`-th row and column of each block, the first half a step in, so that
+            they lie about its middle.
 
         Returns
         -------
@@ -62,17 +63,18 @@ class Grid:
         count : ndarray of int, (blocks,)
             Good pixels of each line.
         """
-        band = band[::thin]
-        bad = None if bad is None else bad[::thin]
+        half = thin // 2
+        band = band[half::thin]
+        bad = None if bad is None else bad[half::thin]
         floating = band.dtype.kind == "f"
         if floating:
             bad = ~np.isfinite(band) if bad is None else bad | ~np.isfinite(band)
         last = np.nan if floating else np.iinfo(band.dtype).max
-        widths = -(-np.diff(self.columns) // thin)
+        widths = np.maximum(-((half - np.diff(self.columns)) // thin), 0)
         lines = np.empty((len(widths), len(band), widths.max()), band.dtype.newbyteorder("="))
         count = len(band) * widths
         for j, (start, stop) in enumerate(pairwise(self.columns)):
-            columns, own = slice(start, stop, thin), lines[j, :, : widths[j]]
+            columns, own = slice(start + half, stop, thin), lines[j, :, : widths[j]]
             own[:] = band[:, columns]
             lines[j, :, widths[j] :] = last
             if bad is not None:

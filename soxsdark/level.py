@@ -69,7 +69,8 @@ def distinct(data: np.ndarray, bad: np.ndarray | None = None) -> tuple[np.ndarra
         return np.unique(pixels, return_counts=True)
     counts = _histogram(pixels, low, width)
     present = np.flatnonzero(counts)
-    return present + low, counts[present]
+    wide = np.uint64 if pixels.dtype.kind == "u" else np.int64
+    return present.astype(wide) + wide(low), counts[present]
 
 
 def _histogram(pixels: np.ndarray, low: int, width: int) -> np.ndarray:
@@ -79,7 +80,10 @@ def _histogram(pixels: np.ndarray, low: int, width: int) -> np.ndarray:
         counts = np.zeros(width, dtype=np.int64)
         compiled.histogram(contiguous_rows(pixels), low, counts)
         return counts
-    return np.bincount(np.subtract(pixels, low, dtype=np.int64).ravel(), minlength=width)
+    # unsigned values from 2^63 on fit no other type
+    kind = pixels.dtype.newbyteorder("=") if pixels.dtype.kind == "u" else np.int64
+    offset = np.subtract(pixels, low, dtype=kind).astype(np.int64)
+    return np.bincount(offset.ravel(), minlength=width)
 
 
 def _middle(values: np.ndarray, counts: np.ndarray) -> float:

@@ -56,7 +56,7 @@ def plan(
     threads : int
         How many there may be.
     frame_bytes : int
-        Of one raw file, uncompressed.
+        Of one raw file, uncompressed, and of the work on its pixels.
     compiled : bool
         Whether the compiled kernel is at work.
     """

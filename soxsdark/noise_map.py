@@ -5,10 +5,10 @@ distribution, not multiples of a histogram's width. High outliers that stand apa
 cosmic rays: a pixel is noisy only if it scatters too much with them and without them.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from soxsdark.stacking import column_sum, run_median
 
 EVENT = 5.0
 """A sample this many sigma above the median may be a cosmic ray."""
+
+MOST_LOWER = 7.0
+"""Beyond this many sigma a lower threshold is no more than the rounding of 1 - probability."""
 
 SAMPLES_AN_EVENT = 5
 """One event is forgiven for this many samples, and at least one."""
@@ -66,7 +69,7 @@ class NoiseMap:
 
 def tail_probability(k: float) -> float:
     """Probability of a Gaussian above k sigma."""
-    return NormalDist().cdf(-k)
+    return math.erfc(k / math.sqrt(2)) / 2
 
 
 def events_forgiven(count):
@@ -265,6 +268,8 @@ def create_noise_map(
     )
 
     check_clipping(upper=upper, lower=lower, iterations=iterations)
+    if lower is not None and lower > MOST_LOWER:
+        raise UsageError(f"lower should be at most {MOST_LOWER:g} (got {lower!r})")
     stack = as_stack(frames, masks)
     samples = stack.samples
     if len(samples) < 2:

@@ -66,7 +66,7 @@ def plan_of(inputs: Inputs) -> Plan:
         len(inputs.darks),
         limit=int(settings.memory_limit * MIB),
         threads=settings.threads or processors(),
-        frame_bytes=max(d.frame.stored_bytes for d in inputs.darks),
+        frame_bytes=max(d.frame.working_bytes for d in inputs.darks),
         compiled=kernel() is not None,
     )
 

@@ -202,7 +202,7 @@ class MdarkSettings(BaseModel):
         "What one sigma of the clipping along the stack is: the noise measured over the whole "
         "detector, or mad or std of the pixel's own samples, which of few samples are wild.",
     )
-    noise_clipping_lower_sigma: Positive | None = _key(
+    noise_clipping_lower_sigma: Annotated[float, Field(gt=0, le=7), NUMBER] | None = _key(
         None,
         "sigma",
         "A pixel whose scatter is this improbably small is flagged as dead; sigma stands for the "

@@ -17,7 +17,7 @@ STEADY = 1 / 3
 """A bright pixel has at least this share of its signal in every frame."""
 ENOUGH = 300
 """Samples in a bin of signal below which the slope is not measured there."""
-MOST = 1_000_000
+MOST = 3_000_000
 """Samples of bright pixels that are kept: beyond this more of them add nothing."""
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 StackDeviation = Literal["noise-model", "mad", "std"]
 
 FEWEST_TO_CLIP = 3
+UPPER = 4.0
+"""Threshold of the noise map, which `clip_and_stack` does not use."""
 FEWEST_SURVIVORS = 2
 
 
@@ -285,7 +287,7 @@ def clip_and_stack(
     if equalise_levels:
         samples, level = equal_levels(samples, **frame)
     expected = expected_noise(samples, stack, noise)
-    options = BlockOptions(deviation, k, iterations, k, None, expected.slope)
+    options = BlockOptions(deviation, k, iterations, UPPER, None, expected.slope)
     shape = samples.shape[1:]
     result = Stacked(
         mean=np.empty(shape),

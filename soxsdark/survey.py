@@ -243,8 +243,8 @@ class _Passage:
         bins = Bins.of(difference_sample(*pair, self.bad), self.quantum)
         if bins is None:
             return np.zeros(0, dtype=np.intp)
-        # a little lower than the final limit, which is not known yet
-        sigma = 0.8 * float(bins.warm) / WARM
+        # well below the final limit, which is not known yet: light in one of the two raises it
+        sigma = 0.3 * float(bins.warm) / WARM
         typical = (first.medians + second.medians) / 2
         return bright_places(*pair, typical, self.grid, sigma, self.bad, len(self.darks))
 

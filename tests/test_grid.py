@@ -107,8 +107,8 @@ def test_cut_gives_the_good_pixels_of_each_block(rows, columns, box, thin, kind,
         lines.sort(axis=1)
         for j, line in enumerate(lines):
             _, _, down, across = blocks[i * grid.shape[1] + j]
-            block = image[down, across][::thin, ::thin]
-            expected = np.sort(block[good[down, across][::thin, ::thin]])
+            block = image[down, across][thin // 2 :: thin, thin // 2 :: thin]
+            expected = np.sort(block[good[down, across][thin // 2 :: thin, thin // 2 :: thin]])
             np.testing.assert_array_equal(line[: count[j]], expected)
             last = np.nan if "f" in kind else np.iinfo(kind).max
             np.testing.assert_array_equal(line[count[j] :], last)

@@ -287,7 +287,7 @@ def test_block_medians():
     frame[40, 3] = np.nan
     found = block_medians(frame, grid, bad)
     upper = frame[32:64][np.isfinite(frame[32:64])]
-    # every third row and column of a ramp of 64 a row: a row off
+    # every fifth row and column of a ramp of 64 a row: half a row off
     np.testing.assert_allclose(found, [[np.median(upper)], [np.median(frame[64:])]], atol=40)
     bad[64:] = True
     assert np.isnan(block_medians(frame, grid, bad)[1, 0])

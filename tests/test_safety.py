@@ -9,9 +9,12 @@ from astropy.nddata import CCDData, StdDevUncertainty
 
 from soxsdark.cli import main
 from soxsdark.errors import ExitCode, InputError, ProductError, UsageError
+from soxsdark.frame import Frame
+from soxsdark.level import distinct
 from soxsdark.noise_map import create_noise_map
 from soxsdark.recipe import mdark
 from soxsdark.simulator import Scene, simulate
+from soxsdark.stack_input import measure_noise
 from soxsdark.stacking import clip_and_stack
 
 
@@ -131,3 +134,53 @@ def test_enormous_frames_are_not_begun(tmp_path, capsys):
     assert main(["simulate", str(tmp_path / "n"), "--shape", "99999999x99999999"]) == 2
     assert ExitCode.WRONG_USAGE == 2
     assert "expected at most" in capsys.readouterr().err
+
+
+def test_thresholds_far_out_flag_nothing_and_agree(tmp_path, monkeypatch):
+    made = simulate(tmp_path / "n", Scene(shape=(256, 256), noisy_fraction=0.01))
+    options = {"overrides": ["noise-clipping-upper-sigma=40"], "overwrite": True}
+    found = mdark(made.sof, output=tmp_path / "o", **options).metrics
+    # what is left are pixels of which no two samples agree
+    assert found["NOISYPIX NUM"] < 100
+    monkeypatch.setenv("SOXSDARK_KERNEL", "numpy")
+    assert mdark(made.sof, output=tmp_path / "o", **options).metrics == found
+
+
+@pytest.mark.parametrize("frame", [0, 1, 2, 3])
+def test_sigma_stands_where_a_third_of_a_frame_differs(frame):
+    rng = np.random.default_rng(7)
+    frames = rng.normal(0, 5, (5, 512, 512))
+    frames[frame, rng.random((512, 512)) < 0.3] += rng.exponential(2000, 1)
+    assert measure_noise(frames).sigma == pytest.approx(5, rel=0.02)
+
+
+@pytest.mark.parametrize("offset", [60, 400])
+def test_even_and_odd_columns_may_differ(offset):
+    rng = np.random.default_rng(8)
+    frames = rng.normal(0, 5, (5, 512, 512))
+    frames[:, :, 1::2] += offset
+    hot = rng.random((512, 512)) < 0.005
+    frames[:, hot] += 3000
+    model = measure_noise(frames)
+    assert model.sigma == pytest.approx(5, rel=0.02)
+    # all blocks take the same side
+    assert np.ptp(model.background) < 10
+
+
+def test_unsigned_integers_of_64_bits_are_counted():
+    pixels = np.array([[2**63, 2**63 + 5], [2**63 + 5, 2**64 - 1]], dtype=np.uint64)
+    values, counts = distinct(pixels[:1])
+    assert list(values - np.uint64(2**63)) == [0, 5]
+    assert list(counts) == [1, 1]
+
+
+@pytest.mark.parametrize("kind", ["u2", "i4", "f4", "f8", "scaled"])
+def test_the_plan_counts_what_floats_take(tmp_path, kind):
+    pixels = np.random.default_rng(1).normal(500, 9, (64, 64))
+    hdu = fits.PrimaryHDU(pixels.astype("i4" if kind == "scaled" else kind))
+    if kind == "scaled":
+        hdu.header["BSCALE"] = 0.1
+    hdu.writeto(tmp_path / "a.fits")
+    frame = Frame.open(tmp_path / "a.fits")
+    extra = (frame.working_bytes - frame.stored_bytes) / pixels.size
+    assert extra == {"u2": 1, "i4": 1, "f4": 24, "f8": 48, "scaled": 56}[kind]
