@@ -11,17 +11,20 @@ from soxsdark.version import __version__
 
 if TYPE_CHECKING:
     from soxsdark.noise_map import create_noise_map
-    from soxsdark.recipe import mdark
+    from soxsdark.recipe import mbias, mdark
     from soxsdark.simulator import Scene, read_truth, simulate
     from soxsdark.stacking import clip_and_stack
+    from soxsdark.subtract import subtract_dark
 
 _HOMES = {
     "clip_and_stack": "soxsdark.stacking",
     "create_noise_map": "soxsdark.noise_map",
+    "mbias": "soxsdark.recipe",
     "mdark": "soxsdark.recipe",
     "Scene": "soxsdark.simulator",
     "simulate": "soxsdark.simulator",
     "read_truth": "soxsdark.simulator",
+    "subtract_dark": "soxsdark.subtract",
 }
 
 __all__ = [
@@ -29,9 +32,11 @@ __all__ = [
     "__version__",
     "clip_and_stack",
     "create_noise_map",
+    "mbias",
     "mdark",
     "read_truth",
     "simulate",
+    "subtract_dark",
 ]
 
 

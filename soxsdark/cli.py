@@ -60,23 +60,56 @@ def cli() -> None:
     """Reduce raw dark frames to a master dark and a bad-pixel mask."""
 
 
+RECIPE_OPTIONS = (
+    click.argument("inputs", nargs=-1, required=True, type=ANY_PATH, metavar="SOF|FOLDER|FITS..."),
+    click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML)."),
+    click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products."),
+    click.option("-x", "--overwrite", is_flag=True, help="Replace products that exist."),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is good."),
+    click.option(
+        "-V", "--verbose", is_flag=True, help="Print remarks, warnings and stage times too."
+    ),
+    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting."),
+    click.option(
+        "--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0)."
+    ),
+    click.option("--instrument", metavar="NAME|YAML", help="Instrument profile."),
+)
+
+
+def _recipe_options(command):
+    """Give a command the options that all recipes have."""
+    for option in reversed(RECIPE_OPTIONS):
+        command = option(command)
+    return command
+
+
 @cli.command(**_example("soxsdark mdark darks.sof -o products --set stacked-clipping-sigma=5"))
-@click.argument("inputs", nargs=-1, required=True, type=ANY_PATH, metavar="SOF|FOLDER|FITS...")
-@click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML).")
-@click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products.")
-@click.option("-x", "--overwrite", is_flag=True, help="Replace products that exist.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is good.")
-@click.option("-V", "--verbose", is_flag=True, help="Print remarks, warnings and stage times too.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
-@click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0).")
-@click.option("--instrument", metavar="NAME|YAML", help="Instrument profile.")
+@_recipe_options
+@click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
 @click.pass_obj
-def mdark(stop, inputs, settings, output, overwrite, quiet, verbose, overrides, **options) -> int:
+def mdark(stop, **options) -> int:
     """Make a master dark and a mask from a set of raw darks.
 
     The set is a set-of-files (one path a line, then its tag), a folder, or FITS files. Products:
     NAME_MDARK.fits, NAME_BPM.fits, NAME.json and NAME.log, after the name of the set.
     """
+    return _run("mdark", stop, **options)
+
+
+@cli.command(**_example("soxsdark mbias biases.sof -o products"))
+@_recipe_options
+@click.pass_obj
+def mbias(stop, **options) -> int:
+    """Make a master bias from a set of raw biases, the way mdark stacks darks.
+
+    Products: NAME_MBIAS.fits, NAME_MBIAS.json and NAME_MBIAS.log, after the name of the set.
+    """
+    return _run("mbias", stop, **options)
+
+
+def _run(name, stop, inputs, settings, output, overwrite, quiet, verbose, overrides, **options):
+    """Run a recipe; return the exit code."""
     if quiet and verbose:
         raise click.UsageError("-q and -V exclude each other")
     recipe, screen = _reduction()
@@ -88,7 +121,7 @@ def mdark(stop, inputs, settings, output, overwrite, quiet, verbose, overrides, 
             bar(stage, done, total)
 
     try:
-        result = recipe.mdark(
+        result = getattr(recipe, name)(
             inputs[0] if len(inputs) == 1 else list(inputs),
             settings,
             output=output,
@@ -102,7 +135,7 @@ def mdark(stop, inputs, settings, output, overwrite, quiet, verbose, overrides, 
         bar.close()
     if quiet:
         for metric in result.reduced.judged.concerns:
-            _say(f"{result.master_dark}: {metric.why}")
+            _say(f"{result.master}: {metric.why}")
         return result.qa_flag.exit_code
     _show(result, verbose)
     return result.qa_flag.exit_code
@@ -137,6 +170,46 @@ def _show(result, verbose: bool) -> None:
             click.echo(f"{stage}: {seconds:.2f} s")
     for path in result.products:
         click.echo(printable(str(path)))
+
+
+@cli.command(**_example("soxsdark subtract science.fits --dark darks_MDARK.fits -o products"))
+@click.argument("frames", nargs=-1, required=True, type=ANY_PATH, metavar="FRAME...")
+@click.option("--dark", required=True, type=ANY_PATH, metavar="FITS", help="Master dark.")
+@click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products.")
+@click.option("-x", "--overwrite", is_flag=True, help="Replace products that exist.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is good.")
+@click.option(
+    "--scale", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
+    help="Scale the dark to the exposure time of the frame where it differs by more than the "
+    "tolerance, wherever it differs, or never.",
+)  # fmt: skip
+@click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="For frames with a pedestal.")
+@click.option("--instrument", metavar="NAME|YAML", help="Instrument profile, if not the dark's.")
+@click.pass_obj
+def subtract(stop, frames, quiet, **options) -> int:
+    """Subtract a master dark from raw frames.
+
+    Products: NAME_DSUB.fits (FLUX in electron, QUAL, ERRS) and NAME_DSUB.json of each frame.
+    """
+    from soxsdark import screen
+    from soxsdark.subtract import subtract_files
+
+    bar = screen.Progress()
+
+    def progress(stage: str, done: int, total: int) -> None:
+        stop.check()
+        if not quiet:
+            bar(stage, done, total)
+
+    try:
+        results = subtract_files(
+            frames, command=["soxsdark", *sys.argv[1:]], progress=progress, **options
+        )
+    finally:
+        bar.close()
+    for line in () if quiet else screen.subtracted(results):
+        click.echo(line)
+    return ExitCode.DONE
 
 
 def _shape(context, parameter, value: str | None) -> tuple[int, int] | None:
@@ -196,6 +269,22 @@ def simulate(stop, directory, overwrite, **options) -> int:
     made = write(directory, Scene(**options), progress=lambda *_: stop.check(), overwrite=overwrite)
     for path in (made.sof, made.bad_pixel_map, made.truth):
         click.echo(path)
+    return ExitCode.DONE
+
+
+@cli.command(**_example("soxsdark instruments soxs > mine.yaml"))
+@click.argument("profile", required=False, metavar="[NAME|YAML]")
+def instruments(profile: str | None) -> int:
+    """List the instrument profiles, or print one in full, checked, as YAML."""
+    from soxsdark.instruments import load_profile
+    from soxsdark.instruments.listing import profile_rows, profile_text
+
+    if profile is not None:
+        click.echo(profile_text(load_profile(profile)), nl=False)
+        return ExitCode.DONE
+    from tabulate import tabulate
+
+    click.echo(tabulate(profile_rows(), headers=("name", "arms", "INSTRUME")))
     return ExitCode.DONE
 
 

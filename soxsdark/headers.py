@@ -11,6 +11,8 @@ from typing import Protocol
 
 from astropy.io import fits
 
+from soxsdark.header_axes import place_axes
+
 DATA_DICTIONARY = "PRO-1.16"
 _MJD_ZERO = datetime(1858, 11, 17)
 _CARD = fits.Card.length
@@ -31,7 +33,6 @@ _NEVER_KEPT = re.compile(
 _NOT_KEPT_ONCE_TRIMMED = re.compile(
     r"(DATA|BIAS|TRIM|CCD|DET|AMP|ORIG)SEC|ESO DET OUT\d+ (PRSC|OVSC)[XY]"
 )
-_PIXEL_OF_AXIS = re.compile(r"(CRPIX|LTV)([12])[A-Z]?")
 _FITS_BOILERPLATE = re.compile(r"FITS \(Flexible Image Transport System\)|and Astrophysics', vol")
 
 
@@ -49,9 +50,11 @@ class ProductFacts:
     """What the header of a product says about its run.
 
     Times are in s, dates UTC in ISO form, `window` the rows and columns of the raw image that were
-    kept (zero-based, half-open), `products` the file name of each category, `calibrations` the
-    (name, tag, DATAMD5 or None) of each, `raws` the (name, tag) of each raw frame in their order.
-    `instrument` and `arm` are written where the raw frame does not say them.
+    kept (zero-based, half-open), `rotation` the degrees by which they were turned, `products` the
+    file name of each category, `calibrations` the (name, tag, DATAMD5 or None) of each, `raws` the
+    (name, tag) of each raw frame in their order.
+    `instrument` and `arm` are written where the raw frame does not say them. `pedestal` says
+    whether the pixels still hold the bias pedestal; None is unknown.
     """
 
     version: str
@@ -72,7 +75,9 @@ class ProductFacts:
     ndit: int = 1
     window: tuple[slice, slice] = field(default=(slice(0, None), slice(0, None)))
     trimmed: bool = False
+    rotation: int = 0
     qa_flag: str | None = None
+    pedestal: bool | None = None
 
     @property
     def nframes(self) -> int:
@@ -97,9 +102,10 @@ def product_header(
     now
         Time of writing; the clock's by default.
     """
-    header, _ = kept_header(raw, trimmed=facts.trimmed)
-    if facts.trimmed:
-        _shift_origin(header, facts.window)
+    changed = facts.trimmed or facts.rotation != 0
+    header, _ = kept_header(raw, trimmed=changed)
+    if changed:
+        place_axes(header, facts.window, facts.rotation)
     _put(header, "INSTRUME", facts.instrument, "Instrument", keep=True)
     _put(header, "ESO SEQ ARM", facts.arm, "Arm of the spectrograph", keep=True)
     _put_times(header, facts, now or datetime.now(UTC))
@@ -119,7 +125,7 @@ def kept_header(raw: fits.Header, *, trimmed: bool) -> tuple[fits.Header, tuple[
 
     Left out are keys without a value, the keys of the file's structure, scaling and compression,
     of raw files alone (``ESO DPR``, ARCFILE, ORIGFILE), of the raw pixels' statistics and dates,
-    and, if `trimmed`, the image sections. Of a duplicated key the first card counts.
+    and, if `trimmed` (or turned), the image sections. Of a duplicated key the first card counts.
     """
     header, remarks = fits.Header(), []
     for number, card in enumerate(raw.cards, start=1):
@@ -203,18 +209,6 @@ def _is_kept(card: fits.Card, trimmed: bool) -> bool:
     return not (trimmed and _NOT_KEPT_ONCE_TRIMMED.fullmatch(card.keyword))
 
 
-def _shift_origin(header: fits.Header, window: tuple[slice, slice]) -> None:
-    """Move reference pixels with the trimmed origin, and say in LTV1, LTV2 where it lay."""
-    rows, columns = window
-    start = {"1": columns.start or 0, "2": rows.start or 0}
-    for axis in start:
-        _put(header, f"LTV{axis}", 0.0, "Pixel here minus pixel of the raw frame", keep=True)
-    for card in header.cards:
-        match = _PIXEL_OF_AXIS.fullmatch(card.keyword)
-        if match and isinstance(card.value, int | float):
-            card.value = float(card.value - start[match[2]])
-
-
 def _put_times(header: fits.Header, facts: ProductFacts, now: datetime) -> None:
     date = now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
     _put(header, "DATE", date, "UTC when this file was made")
@@ -223,7 +217,7 @@ def _put_times(header: fits.Header, facts: ProductFacts, now: datetime) -> None:
     _put(header, "MJD-OBS", _mjd_of(first) if mjd is None else mjd, "[d] Same, as MJD")
     _put(header, "DATE-END", _date_of(facts.last_mjd), "End of the last exposure")
     _put(header, "MJD-END", facts.last_mjd, "[d] Same, as MJD")
-    _put(header, "EXPTIME", facts.exposure_time, "[s] Exposure time of the dark (one DIT)")
+    _put(header, "EXPTIME", facts.exposure_time, "[s] Exposure time of one frame (one DIT)")
     _put(header, "TEXPTIME", facts.total_exposure, "[s] Exposure time of all frames together")
     if facts.ndit != 1:
         _put(header, "ESO DET NDIT", facts.ndit, "DITs averaged in each frame", keep=True)
@@ -258,6 +252,7 @@ def _put_classification(
         ("DATANCOM", facts.nframes, "Raw frames combined"),
         ("DID", DATA_DICTIONARY, "Data dictionary of the PRO keys"),
         ("RUNID", facts.run_id, "Run that made this file and its record"),
+        ("PEDESTAL", facts.pedestal, "Is the bias pedestal in the pixels?"),
         ("QA FLAG", facts.qa_flag, "Verdict on quality"),
     ):
         _put(header, f"ESO PRO {name}", value, comment)

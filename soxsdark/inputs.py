@@ -1,18 +1,23 @@
 """What the user gave, as frames of one setup and a bad-pixel map."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 
+from soxsdark.calibration import MasterBias, open_master_bias
 from soxsdark.errors import InputError
 from soxsdark.frame import Frame, is_product
 from soxsdark.instruments import Profile, load_profile, recognise
+from soxsdark.kinds import BIAS, DARK, Kind
+from soxsdark.one_setup import check_one_setup, setup_remarks
+from soxsdark.orientation import to_raw, turned_lengths
 from soxsdark.product import read_input_mask
 from soxsdark.record import sha256_of
 from soxsdark.settings import EffectiveSettings, Settings
-from soxsdark.setups import check_one_setup, describe, setup_remarks
+from soxsdark.setups import describe
 from soxsdark.sof import FileSet, read_inputs
 from soxsdark.survey import RawDark
 
@@ -22,7 +27,7 @@ MANY_BAD = 0.2
 
 @dataclass(frozen=True)
 class BadPixelMap:
-    """The input bad-pixel map, cut to the science pixels."""
+    """The input bad-pixel map, turned as the raw frames are and cut to the science pixels."""
 
     path: Path
     tag: str
@@ -42,6 +47,21 @@ class Inputs:
     bad_pixel_map: BadPixelMap | None
     of_set: tuple[str, ...] = ()
     """Remarks on the set as a whole."""
+    kind: Kind = DARK
+    master_bias: MasterBias | None = None
+
+    @property
+    def bad(self) -> np.ndarray | None:
+        """Bad pixels of the map and of the master bias together, True = bad."""
+        given = [c.bad for c in (self.bad_pixel_map, self.master_bias) if c]
+        return reduce(np.logical_or, given) if given else None
+
+    @property
+    def pedestal(self) -> bool | None:
+        """Whether the product will hold the bias pedestal; None: unknown."""
+        if self.kind is BIAS:
+            return True
+        return False if self.master_bias else self.darks[0].about.pedestal
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -53,9 +73,9 @@ class Inputs:
     def warnings(self) -> tuple[str, ...]:
         """Each warning once, in the order of the frames."""
         every = [w for d in self.darks for w in d.about.warnings]
-        if self.bad_pixel_map and self.bad_pixel_map.bad.mean() > MANY_BAD:
-            share = 100 * self.bad_pixel_map.bad.mean()
-            every.append(f"{self.bad_pixel_map.path.name} marks {share:.0f} % of the pixels as bad")
+        for given in (self.bad_pixel_map, self.master_bias):
+            if given and (share := given.bad.mean()) > MANY_BAD:
+                every.append(f"{given.path.name} marks {100 * share:.0f} % of the pixels as bad")
         return tuple(dict.fromkeys(every))
 
 
@@ -67,7 +87,7 @@ def find_files(inputs) -> FileSet:
         location = getattr(inputs, "location", None)
         name = Path(location).resolve().name if location else found.name
         source = Path(location) if location else found.source
-        return FileSet(name or found.name, found.frames, found.bad_pixel_map, source)
+        return replace(found, name=name or found.name, source=source)
     return read_inputs(inputs)
 
 
@@ -75,46 +95,55 @@ def open_inputs(
     files: FileSet,
     settings: Settings,
     bad_pixel_map: Path | str | None = None,
+    master_bias: Path | str | None = None,
+    kind: Kind = DARK,
 ) -> Inputs:
-    """Open the frames by their headers and check that they are darks of one setup.
+    """Open the frames by their headers and check that they are of one kind and setup.
 
     Parameters
     ----------
     files : FileSet
     settings : Settings
-    bad_pixel_map : path, optional
-        Instead of the one in the SOF.
+    bad_pixel_map, master_bias : path, optional
+        Instead of those in the SOF.
+    kind : Kind
+        Of the raw frames.
 
     Raises
     ------
     InputError
-        A file cannot be used, is no dark, there are too few, or the setups differ.
+        A file cannot be used, is of another kind, there are too few, the setups differ, or a
+        master bias that is required is missing.
     SettingsError
         The instrument profile does not exist or is wrong.
     """
     chosen = settings.for_arm(None).values
     opened, skipped = _raws(files, chosen.data_extension)
     if not opened:
-        raise InputError(f"{files.source or files.name}: no dark frames in it")
+        raise InputError(f"{files.source or files.name}: no {kind.name} frames in it")
     instrume = str(opened[0][0].header.get("INSTRUME", ""))
     profile = load_profile(chosen.instrument) if chosen.instrument else recognise(instrume)
     darks = []
     for frame, tag in opened:
-        about = describe(frame.path, frame.header, frame.layout.shape, profile, chosen, tag)
+        _check_tag(frame.path, tag, kind)
+        about = describe(
+            frame.path, frame.header, frame.layout.shape, profile, chosen, tag, kind.name
+        )
         darks.append((frame, about, tag))
     effective = settings.for_arm(darks[0][1].arm)
-    if effective.values != chosen:
+    values = effective.values
+    if values != chosen:
         darks = [
-            (f, describe(f.path, f.header, f.layout.shape, profile, effective.values, tag), tag)
+            (f, describe(f.path, f.header, f.layout.shape, profile, values, tag, kind.name), tag)
             for f, _, tag in darks
         ]
     abouts = [about for _, about, _ in darks]
-    check_one_setup(abouts)
+    check_one_setup(abouts, effective.values.exposure_time_tolerance)
     found = tuple(RawDark(*d) for d in darks)
     minimum = effective.values.minimum_frame_count
     if len(found) < minimum:
         raise InputError(
-            f"{files.source or files.name}: {len(found)} dark frame"
+            f"{files.source or files.name}: {len(found)} {kind.name} frame"
             f"{'' if len(found) == 1 else 's'}, at least {minimum} (minimum-frame-count) are "
             "needed; add frames"
         )
@@ -122,8 +151,35 @@ def open_inputs(
     given = bad_pixel_map or (own.path if own else None)
     tag = own.tag if own and not bad_pixel_map else f"BP_MAP_{found[0].about.arm or ''}".rstrip("_")
     mask = _open_map(Path(given), tag, found[0]) if given else None
-    remarks = (*settings.notes, *skipped, *setup_remarks(abouts))
-    return Inputs(files.name, found, profile, effective, mask, remarks)
+    bias = _open_bias(files, master_bias, found[0], profile, kind)
+    if bias is None and kind is DARK and effective.values.require_master_bias:
+        raise InputError(
+            f"{files.source or files.name}: no master bias given, and require-master-bias is true; "
+            "give one with --master-bias, or in the SOF with tag MASTER_BIAS_<ARM>"
+        )
+    remarks = (*settings.notes, *skipped, *setup_remarks(abouts), *(bias.remarks if bias else ()))
+    return Inputs(files.name, found, profile, effective, mask, remarks, kind, bias)
+
+
+def _check_tag(path: Path, tag: str | None, kind: Kind) -> None:
+    if tag and tag.partition("_")[0] != kind.tag:
+        raise InputError(
+            f"{path}: tagged {tag}, {kind.recipe} takes {kind.name} frames ({kind.tag}): leave it "
+            "out, or use the other command"
+        )
+
+
+def _open_bias(
+    files: FileSet, given: Path | str | None, raw: RawDark, profile: Profile, kind: Kind
+) -> MasterBias | None:
+    own = files.master_bias
+    path, tag = (Path(given), None) if given else (own.path, own.tag) if own else (None, None)
+    if path is None:
+        return None
+    if kind is BIAS:
+        raise InputError(f"{path}: {kind.recipe} subtracts no master bias; leave it out")
+    shape = raw.frame.layout.shape
+    return open_master_bias(path, tag, raw.about, raw.frame.header, shape, profile)
 
 
 def _raws(files: FileSet, extension: int | str | None) -> tuple[list, list[str]]:
@@ -153,14 +209,17 @@ def _open_map(path: Path, tag: str, dark: RawDark) -> BadPixelMap:
     of, arm = tag.partition("BP_MAP_")[2], dark.about.arm
     if of and arm and of.upper() != arm.upper():
         raise InputError(f"{path}: tagged {tag}, the frames are of arm {dark.about.arm}")
-    if bad.shape != dark.shape:
-        if bad.shape != dark.frame.layout.shape:
-            raise InputError(
-                f"{path}: bad-pixel map of {_size(bad.shape)} pixels, {_size(dark.shape)} (or the "
-                f"raw frame's {_size(dark.frame.layout.shape)}) are expected"
-            )
-        bad = np.ascontiguousarray(bad[dark.about.window])
-    return BadPixelMap(path, tag, bad, sha256_of(path))
+    rotation, whole = dark.about.rotation, dark.frame.layout.shape
+    turned = to_raw(bad, rotation)
+    if turned.shape not in (dark.shape, whole):
+        sizes = (_size(turned_lengths(shape, rotation)) for shape in (dark.shape, whole))
+        raise InputError(
+            f"{path}: bad-pixel map of {_size(bad.shape)} pixels, {next(sizes)} (or the "
+            f"{'turned ' if rotation else ''}raw frame's {next(sizes)}) are expected"
+        )
+    if turned.shape != dark.shape:
+        turned = turned[dark.about.window]
+    return BadPixelMap(path, tag, np.ascontiguousarray(turned), sha256_of(path))
 
 
 def _size(shape: Sequence[int]) -> str:

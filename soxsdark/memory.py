@@ -10,6 +10,8 @@ BASE = 80 * MIB
 """Interpreter, libraries, headers and settings."""
 IMAGE_BYTES = 26
 """For each pixel: 17 bytes of images of the stack, and what is held while flags are found."""
+CALIBRATION_BYTES = 10
+"""For each pixel: a master bias, its errors and its mask, and the mask joined with another."""
 RESULT_BYTES = 160
 """For each pixel of a block: its results, its noise and background, one raw frame's rows."""
 SAMPLE_BYTES = 4
@@ -43,6 +45,7 @@ def plan(
     threads: int,
     frame_bytes: int,
     compiled: bool = True,
+    calibrated: bool = False,
 ) -> Plan:
     """Divide `limit` bytes of memory.
 
@@ -59,17 +62,22 @@ def plan(
         Of one raw file, uncompressed, and of the work on its pixels.
     compiled : bool
         Whether the compiled kernel is at work.
+    calibrated : bool
+        Whether a master bias is held.
     """
     rows, columns = shape
     sample = SAMPLE_BYTES if compiled else NUMPY_SAMPLE_BYTES
     row = columns * (frames * sample + RESULT_BYTES)
     fewest = min(rows, rows_at_most(columns, frames, FEWEST_SAMPLES, FEWEST_PIXELS))
-    images = BASE + IMAGE_BYTES * rows * columns
-    least = max(images + fewest * row, _first_pass(1, shape, frame_bytes))
+    base = BASE + (CALIBRATION_BYTES * rows * columns if calibrated else 0)
+    images = base + IMAGE_BYTES * rows * columns
+    least = max(images + fewest * row, base + _first_pass(1, shape, frame_bytes))
     blocks = max(1, min(threads, (limit - images) // (fewest * row)))
     fitting = (limit - images) // (blocks * row)
     largest = rows_at_most(columns, frames, MOST_SAMPLES, MOST_PIXELS)
-    possible = [n for n in range(1, threads + 1) if _first_pass(n, shape, frame_bytes) <= limit]
+    possible = [
+        n for n in range(1, threads + 1) if base + _first_pass(n, shape, frame_bytes) <= limit
+    ]
     return Plan(
         rows=max(fewest, min(fitting, largest, rows)),
         threads=blocks,
@@ -86,7 +94,7 @@ def rows_at_most(columns: int, frames: int, samples: int, pixels: int) -> int:
 def _first_pass(threads: int, shape: tuple[int, int], frame_bytes: int) -> int:
     """Bytes of pass 1: files that are read, and frames in electrons that wait for each other."""
     waiting = threads + threads // 2 + 3
-    return BASE + threads * frame_bytes + waiting * 4 * shape[0] * shape[1]
+    return threads * frame_bytes + waiting * 4 * shape[0] * shape[1]
 
 
 def row_blocks(rows: int, step: int) -> list[slice]:

@@ -1,8 +1,9 @@
-"""The products as FITS: the master dark and the mask out, a bad-pixel map in."""
+"""The products as FITS: masters, masks and subtracted frames out, a bad-pixel map in."""
 
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from .fits_writer import Image, Plan, Written, write_files
 
 _MASK_EXTENSIONS = ("QUAL", "MASK")
 _IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
-_UNREADABLE = (
+UNREADABLE = (
     OSError,
     EOFError,
     KeyError,
@@ -52,20 +53,32 @@ class Mask:
 
 
 @dataclass(frozen=True)
+class Subtracted:
+    """A frame without its dark, three images of one shape (rows, columns)."""
+
+    flux: np.ndarray
+    """Signal in the exposure time of the frame, e-."""
+    errs: np.ndarray
+    """Standard deviation of `flux`, e-."""
+    qual: np.ndarray
+    """Flags, 0 = good."""
+
+
+@dataclass(frozen=True)
 class Product:
     """One product that is to be written."""
 
     path: Path
-    content: Master | Mask
+    content: Master | Mask | Subtracted
     header: fits.Header
     """Primary header, as `soxsdark.headers.product_header` makes it."""
 
 
 def write_products(products: Sequence[Product], threads: int = 2) -> list[Written]:
-    """Write master darks and bad-pixel maps at once, and return name, size and hash of each file.
+    """Write products at once, and return name, size and hash of each file.
 
-    A master dark has FLUX in the primary HDU, then QUAL, ERRS and NCOM; a bad-pixel map the flags,
-    then NOISE and NREJ.
+    A master has FLUX in the primary HDU, then QUAL, ERRS and NCOM, a subtracted frame the same
+    without NCOM; a bad-pixel map has the flags, then NOISE and NREJ.
 
     Raises
     ------
@@ -121,21 +134,33 @@ def read_input_mask(path: Path | str, arm: str | None) -> np.ndarray:
     return bad
 
 
-def _read_map(path: Path | str) -> tuple[np.ndarray, fits.Header]:
-    """Return the bad pixels and the primary header."""
+@contextmanager
+def reading(path: Path | str, what: str) -> Iterator[fits.HDUList]:
+    """Open a calibration; whatever is wrong with the file becomes an `InputError`."""
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             # Astropy leaves a file open that it opened itself and cannot parse.
             with open(path, "rb") as stream, fits.open(stream, memmap=False) as hdus:
-                header = hdus[0].header
-                pixels = _mask_pixels(path, hdus)
+                yield hdus
         # Some cards may be odd; pixels may not be missing.
         if any("truncated" in str(warning.message) for warning in said):
             raise OSError("the file is cut short")
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: cannot be read as a bad-pixel map: {reason}") from error
+        raise InputError(f"{path}: cannot be read as {what}: {reason}") from error
+
+
+def images_of(hdus: fits.HDUList) -> list:
+    """Return the HDUs that hold a 2-D image."""
+    return [hdu for hdu in hdus if isinstance(hdu, _IMAGES) and hdu.header.get("NAXIS") == 2]
+
+
+def _read_map(path: Path | str) -> tuple[np.ndarray, fits.Header]:
+    """Return the bad pixels and the primary header."""
+    with reading(path, "a bad-pixel map") as hdus:
+        header = hdus[0].header
+        pixels = _mask_pixels(path, hdus)
     bad = pixels != 0
     if bad.all():
         raise InputError(f"{path}: marks every pixel as bad; a bad-pixel map has 0 where good")
@@ -164,7 +189,7 @@ def _text(header: fits.Header, key: str) -> str:
 
 
 def _mask_pixels(path: Path | str, hdus: fits.HDUList) -> np.ndarray:
-    images = [hdu for hdu in hdus if isinstance(hdu, _IMAGES) and hdu.header.get("NAXIS") == 2]
+    images = images_of(hdus)
     if not images:
         raise InputError(f"{path}: holds no 2-D image, expected a bad-pixel map")
     first = images[0]
@@ -175,21 +200,21 @@ def _mask_pixels(path: Path | str, hdus: fits.HDUList) -> np.ndarray:
 
 def _plan(product: Product) -> Plan:
     content = product.content
-    images = _master_images(content) if isinstance(content, Master) else _mask_images(content)
+    images = _mask_images(content) if isinstance(content, Mask) else _flux_images(content)
     shapes = {image.name: image.pixels.shape for image in images}
     if len(set(shapes.values())) != 1:
         raise ValueError(f"images of one product differ in shape: {shapes}")
     return Plan(product.path, product.header, images)
 
 
-def _master_images(master: Master) -> tuple[Image, ...]:
+def _flux_images(content: Master | Subtracted) -> tuple[Image, ...]:
     deviation = ("UTYPE", "StdDevUncertainty", "Kind of uncertainty")
-    return (
-        _electrons("FLUX", master.flux),
-        _integers("QUAL", master.qual),
-        _electrons("ERRS", master.errs, deviation),
-        _integers("NCOM", master.ncom),
+    images = (
+        _electrons("FLUX", content.flux),
+        _integers("QUAL", content.qual),
+        _electrons("ERRS", content.errs, deviation),
     )
+    return (*images, _integers("NCOM", content.ncom)) if isinstance(content, Master) else images
 
 
 def _mask_images(mask: Mask) -> tuple[Image, ...]:

@@ -1,4 +1,4 @@
-"""The master-dark recipe: from raw frames to published products."""
+"""The recipes, master dark and master bias: from raw frames to published products."""
 
 import json
 import logging
@@ -13,6 +13,7 @@ from soxsdark.compiled import path_in_use
 from soxsdark.errors import ProductError, SoxsdarkError, UsageError
 from soxsdark.headers import ProductFacts, product_header
 from soxsdark.inputs import Inputs, find_files, open_inputs
+from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.product import Product, write_products
 from soxsdark.publish import Workspace
 from soxsdark.quality import QaFlag
@@ -30,35 +31,38 @@ class Names:
     """File names of one run's products."""
 
     master: str
-    mask: str
+    mask: str | None
+    """A master bias has its flags in itself alone."""
     record: str
     log: str
     failure: tuple[str, str]
     """Log and record of a run that failed."""
 
     @classmethod
-    def of(cls, name: str) -> "Names":
-        """Names after the SOF or folder."""
+    def of(cls, name: str, kind: Kind) -> "Names":
+        """Names after the SOF or folder; a bias and a dark of one folder do not meet."""
+        run = name if kind is DARK else f"{name}_{kind.product}"
         return cls(
-            master=f"{name}_MDARK.fits",
-            mask=f"{name}_BPM.fits",
-            record=f"{name}.json",
-            log=f"{name}.log",
-            failure=(f"{name}_FAILED.log", f"{name}_FAILED.json"),
+            master=f"{name}_{kind.product}.fits",
+            mask=f"{name}_BPM.fits" if kind is DARK else None,
+            record=f"{run}.json",
+            log=f"{run}.log",
+            failure=(f"{run}_FAILED.log", f"{run}_FAILED.json"),
         )
 
     @property
     def products(self) -> tuple[str, ...]:
         """All that a run that succeeds publishes, the record last."""
-        return self.master, self.mask, self.log, self.record
+        return tuple(n for n in (self.master, self.mask, self.log, self.record) if n)
 
 
 @dataclass(frozen=True)
-class MdarkResult:
+class Result:
     """What a run has made."""
 
-    master_dark: Path
-    mask: Path
+    master: Path
+    mask: Path | None
+    """None of a master bias."""
     record_file: Path
     log: Path
     metrics: dict[str, float | int | None]
@@ -67,9 +71,14 @@ class MdarkResult:
     reduced: Reduced = field(repr=False)
 
     @property
+    def master_dark(self) -> Path:
+        """Path of the master, of either kind."""
+        return self.master
+
+    @property
     def products(self) -> tuple[Path, ...]:
         """Paths of all products."""
-        return self.master_dark, self.mask, self.record_file, self.log
+        return tuple(p for p in (self.master, self.mask, self.record_file, self.log) if p)
 
 
 class _Clock:
@@ -94,9 +103,10 @@ def mdark(
     overrides: Sequence[str] = (),
     instrument: str | None = None,
     bad_pixel_map: Path | str | None = None,
+    master_bias: Path | str | None = None,
     command: Sequence[str] = (),
     progress: Progress | None = None,
-) -> MdarkResult:
+) -> Result:
     """Reduce a set of raw darks to a master dark, a mask, a record and a log.
 
     Parameters
@@ -115,6 +125,8 @@ def mdark(
         Instrument profile, by name or path; as the setting of that name.
     bad_pixel_map : path, optional
         FITS image, non-zero = bad.
+    master_bias : path, optional
+        FITS image of the same setup, in electron or ADU: subtracted once, from the mean.
     command : sequence of str
         For the record: what the user typed.
     progress : callable, optional
@@ -125,6 +137,45 @@ def mdark(
     SettingsError, InputError, ProductError
         With the line for the user; a failed run leaves its log and ``<name>_FAILED.json``.
     """
+    calibrations = {"bad_pixel_map": bad_pixel_map, "master_bias": master_bias}
+    return _make(
+        DARK, inputs, settings, overrides, instrument, output, overwrite,
+        calibrations=calibrations, command=tuple(command), progress=progress,
+    )  # fmt: skip
+
+
+def mbias(
+    inputs,
+    settings: Settings | Path | str | None = None,
+    *,
+    output: Path | str = ".",
+    overwrite: bool = False,
+    overrides: Sequence[str] = (),
+    instrument: str | None = None,
+    bad_pixel_map: Path | str | None = None,
+    command: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Result:
+    """Reduce a set of raw biases to a master bias, a record and a log.
+
+    They are stacked, clipped and flagged as darks are (see `mdark` for the parameters). A raw
+    frame is a bias by its image type, or if its exposure time is 0.
+
+    Raises
+    ------
+    SettingsError, InputError, ProductError
+        As `mdark`.
+    """
+    return _make(
+        BIAS, inputs, settings, overrides, instrument, output, overwrite,
+        calibrations={"bad_pixel_map": bad_pixel_map}, command=tuple(command), progress=progress,
+    )  # fmt: skip
+
+
+def _make(
+    kind: Kind, inputs, settings, overrides, instrument, output, overwrite, *,
+    calibrations: dict, command: tuple[str, ...], progress: Progress | None,
+) -> Result:  # fmt: skip
     started = datetime.now(UTC)
     if instrument is not None:
         # as JSON, which YAML reads: a path may hold any character
@@ -134,13 +185,13 @@ def mdark(
     elif overrides:
         raise UsageError("overrides and instrument go with a settings file, not with Settings")
     files = find_files(inputs)
-    names = Names.of(files.name)
+    names = Names.of(files.name, kind)
     run_id = uuid.uuid4().hex
     with Workspace(output) as work:
-        _spare_inputs(Path(output), names, files, settings.path)
+        _spare_inputs(Path(output), names, files, settings.path, calibrations.get("master_bias"))
         work.check_free(names.products, overwrite)
         with run_log(work.path(names.log), settings.logging, run_id) as logger:
-            run = _Run(files, settings, bad_pixel_map, names, run_id, tuple(command), started)
+            run = _Run(kind, files, settings, calibrations, names, run_id, command, started)
             try:
                 return run.reduce(work, Path(output), logger, overwrite, progress)
             except BaseException as error:
@@ -154,6 +205,8 @@ def _spare_inputs(output: Path, names: Names, files: FileSet, *others) -> None:
     The bad-pixel map alone may be the mask of an earlier run of this set.
     """
     known = {e.path.resolve() for e in files.frames}
+    if files.master_bias is not None:
+        known.add(files.master_bias.path.resolve())
     known |= {Path(p).resolve() for p in (files.source, *others) if p is not None}
     for name in (*names.products, *names.failure):
         if (output / name).resolve() in known:
@@ -167,33 +220,25 @@ def _spare_inputs(output: Path, names: Names, files: FileSet, *others) -> None:
 class _Run:
     """One run: what it was asked for."""
 
+    kind: Kind
     files: FileSet
     settings: Settings
-    bad_pixel_map: Path | str | None
+    calibrations: dict[str, Path | str | None]
+    """Those that the SOF does not name."""
     names: Names
     run_id: str
     command: tuple[str, ...]
     started: datetime
 
-    def reduce(self, work, output: Path, logger, overwrite: bool, progress) -> MdarkResult:
+    def reduce(self, work, output: Path, logger, overwrite: bool, progress) -> Result:
         clock = _Clock()
         logger.info("soxsdark %s, run %s", __version__, self.run_id)
-        inputs = open_inputs(self.files, self.settings, self.bad_pixel_map)
+        inputs = open_inputs(self.files, self.settings, kind=self.kind, **self.calibrations)
         inputs = told_of_memory(inputs)
         self._log_inputs(logger, inputs)
         clock.lap("headers")
         reduced = reduce_set(inputs, progress, clock)
-        facts = self._facts(reduced)
-        raw = inputs.darks[0].frame.header
-        master = product_header(raw, facts, "MASTER_DARK")
-        mask = product_header(raw, facts, "BP_MAP")
-        written = write_products(
-            (
-                Product(work.path(self.names.master), reduced.master, master),
-                Product(work.path(self.names.mask), reduced.mask, mask),
-            ),
-            plan_of(inputs).threads,
-        )
+        written = write_products(self._products(work, reduced), plan_of(inputs).threads)
         clock.lap("products")
         self._log_results(logger, reduced)
         record = run_record(
@@ -212,9 +257,9 @@ class _Run:
         work.publish(self.names.products, overwrite=overwrite, last=self.names.record)
         for name in self.names.failure:
             (output / name).unlink(missing_ok=True)
-        return MdarkResult(
-            master_dark=output / self.names.master,
-            mask=output / self.names.mask,
+        return Result(
+            master=output / self.names.master,
+            mask=output / self.names.mask if self.names.mask else None,
             record_file=output / self.names.record,
             log=output / self.names.log,
             metrics={m.name: m.value for m in reduced.judged.metrics},
@@ -223,21 +268,34 @@ class _Run:
             reduced=reduced,
         )
 
+    def _products(self, work: Workspace, reduced: Reduced) -> list[Product]:
+        facts, raw = self._facts(reduced), reduced.inputs.darks[0].frame.header
+        contents = {self.kind.category: reduced.master, "BP_MAP": reduced.mask}
+        return [
+            Product(work.path(name), contents[category], product_header(raw, facts, category))
+            for category, name in facts.products.items()
+        ]
+
     def _facts(self, reduced: Reduced) -> ProductFacts:
         inputs = reduced.inputs
         darks, about = inputs.darks, inputs.darks[0].about
         arm = about.arm
-        tag = f"DARK_{arm}" if arm else "DARK"
-        bpm = inputs.bad_pixel_map
+        tag = f"{self.kind.tag}_{arm}" if arm else self.kind.tag
+        bpm, bias = inputs.bad_pixel_map, inputs.master_bias
+        products = {self.kind.category: self.names.master, "BP_MAP": self.names.mask}
         known = [d.about.mjd_obs for d in darks if d.about.mjd_obs is not None]
         first = min(darks, key=lambda d: d.about.mjd_obs or 0.0).about
         values = inputs.settings.values.model_dump(by_alias=True, exclude={"qc_acceptable_ranges"})
         return ProductFacts(
             version=__version__,
             run_id=self.run_id,
-            products={"MASTER_DARK": self.names.master, "BP_MAP": self.names.mask},
+            products={category: name for category, name in products.items() if name},
+            recipe_id=self.kind.recipe,
             raws=[(d.name, d.tag or tag) for d in darks],
-            calibrations=[(bpm.path.name, bpm.tag, None)] if bpm else (),
+            calibrations=[
+                *([(bpm.path.name, bpm.tag, None)] if bpm else []),
+                *([(bias.path.name, bias.tag, bias.datamd5)] if bias else []),
+            ],
             exposure_time=about.exposure_time,
             total_exposure=sum(d.about.exposure_time * d.about.ndit for d in darks),
             instrument=str(about.setup.get("instrument") or "") or None,
@@ -250,7 +308,9 @@ class _Run:
             ndit=about.ndit,
             window=about.window,
             trimmed=about.trimmed,
+            rotation=about.rotation,
             qa_flag=str(reduced.judged.flag),
+            pedestal=inputs.pedestal,
         )
 
     def _log_inputs(self, logger: logging.Logger, inputs: Inputs) -> None:
@@ -263,6 +323,9 @@ class _Run:
         for what in ("gain", "ron", "saturation"):
             given = getattr(about, what)
             logger.info("%s: %s (%s)", what, given.value, given.source)
+        if (bias := inputs.master_bias) is not None:
+            said = bias.path.name, bias.level, bias.unit, bias.sha256
+            logger.info("master bias %s: level %.3f e-, unit %s, SHA-256 %s", *said)
         for key, origin in inputs.settings.origins.items():
             if origin != "default":
                 value = getattr(inputs.settings.values, key.replace("-", "_"))

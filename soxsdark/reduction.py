@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from soxsdark.calibration import MasterBias
 from soxsdark.combine import Combined, combine
 from soxsdark.compiled import kernel
 from soxsdark.flags import Limits, bands, find_background, hot_and_cold
 from soxsdark.flags import combine as combine_flags
 from soxsdark.inputs import Inputs
+from soxsdark.kinds import DARK
 from soxsdark.memory import MIB, Plan, plan, row_blocks
+from soxsdark.orientation import all_to_product
 from soxsdark.parallel import processors
 from soxsdark.product import Mask, Master
 from soxsdark.quality import Judged, judge
@@ -22,7 +25,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Reduced:
-    """A reduced set, in memory; images of the science pixels."""
+    """A reduced set, in memory; images of the science pixels, in product orientation."""
 
     inputs: Inputs
     survey: Survey
@@ -40,22 +43,24 @@ def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> 
     settings = inputs.settings.values
     tell = progress or (lambda what, done, total: None)
     lap = clock.lap if clock else (lambda stage: None)
-    bad = inputs.bad_pixel_map.bad if inputs.bad_pixel_map else None
+    bad, bias = inputs.bad, inputs.master_bias
     held = plan_of(inputs)
     step = _counter(tell, "frames", len(inputs.darks))
-    surveyed = survey(inputs.darks, settings, bad, step, held.frame_threads)
+    exposed = inputs.kind is DARK
+    surveyed = survey(inputs.darks, settings, bad, step, held.frame_threads, bias, exposed)
     lap("survey")
     blocks = row_blocks(inputs.darks[0].shape[0], held.rows)
     step = _counter(tell, "stack", len(blocks))
     combined = combine(inputs.darks, surveyed, settings, blocks, held.threads, step)
     lap("combine")
-    master = _flagged(inputs, surveyed, combined, bad)
+    about, master = inputs.darks[0].about, _flagged(inputs, surveyed, combined, bad)
     flux, flags = master.flux, master.qual
-    judged = judge(inputs.darks, surveyed, flux, flags, combined.used, combined.rejected)
+    judged = judge(inputs, surveyed, flux, flags, combined.used, combined.rejected)
     lap("flags")
     mask = Mask(flags=flags, noise=combined.noise, rejected=combined.rejected)
     facts = combined.frame_rejected, combined.noise_scale
-    return Reduced(inputs, surveyed, master, mask, judged, *facts)
+    turned = (all_to_product(images, about.rotation) for images in (master, mask))
+    return Reduced(inputs, surveyed, *turned, judged, *facts)
 
 
 def plan_of(inputs: Inputs) -> Plan:
@@ -68,6 +73,7 @@ def plan_of(inputs: Inputs) -> Plan:
         threads=settings.threads or processors(),
         frame_bytes=max(d.frame.working_bytes for d in inputs.darks),
         compiled=kernel() is not None,
+        calibrated=inputs.master_bias is not None,
     )
 
 
@@ -87,13 +93,17 @@ def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
 
 
 def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Master:
-    """The master dark, in the memory of the mean and its errors."""
+    """The master, in the memory of the mean and its errors."""
     settings, about = inputs.settings.values, inputs.darks[0].about
+    level = float(surveyed.levels.mean())
+    if inputs.master_bias is not None:
+        _subtract(inputs.master_bias, combined, level)
+        level = 0.0
     ignored = combined.noisy | (combined.used == 0)
     if bad is not None:
         ignored |= bad
     background = find_background(combined.mean, ignored, settings.background_box)
-    rate = settings.hot_pixel_rate
+    rate = settings.hot_pixel_rate if inputs.kind is DARK else None
     limits = Limits(
         background.sigma,
         hot_sigma=settings.hot_pixel_sigma,
@@ -101,7 +111,6 @@ def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Maste
         hot_level=None if rate is None else rate * about.exposure_time,
     )
     most = len(inputs.darks) / 2 if settings.frame_clipping_flags else None
-    level = float(surveyed.levels.mean())
     flags = np.empty(ignored.shape, dtype=np.int16)
     for rows in bands(ignored.shape):
         flux, errors = combined.mean[rows], combined.errors[rows]
@@ -126,3 +135,12 @@ def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Maste
         flux[...] = flux.astype(np.float64) + level
         np.copyto(errors, background.sigma, where=empty)
     return Master(flux=combined.mean, errs=combined.errors, qual=flags, ncom=combined.used)
+
+
+def _subtract(bias: MasterBias, combined: Combined, level: float) -> None:
+    """Subtract the bias from the mean, its level included, in place; its error is added once."""
+    for rows in bands(combined.mean.shape):
+        flux, errors = combined.mean[rows], combined.errors[rows]
+        # in double precision, so that float32 rounds only the small difference
+        flux[...] = flux.astype(np.float64) + (level - bias.values[rows].astype(np.float64))
+        np.hypot(errors, bias.sigma[rows], out=errors)

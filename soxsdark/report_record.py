@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from soxsdark.version import __version__
 
 if TYPE_CHECKING:
+    from soxsdark.calibration import MasterBias
     from soxsdark.reduction import Reduced
 
 LIBRARIES = {
@@ -62,6 +63,21 @@ def _frames(reduced: "Reduced") -> list[dict]:
     return result
 
 
+def _master_bias(bias: "MasterBias | None") -> dict | None:
+    if bias is None:
+        return None
+    return {
+        "path": bias.path.absolute(),
+        "tag": bias.tag,
+        "sha256": bias.sha256,
+        "datamd5": bias.datamd5,
+        "unit": bias.unit,
+        "uncertainty": bias.uncertainty,
+        "level": bias.level,
+        "level-error": bias.level_error,
+    }
+
+
 def _settings(reduced: "Reduced") -> dict:
     settings = reduced.inputs.settings
     values = settings.values.model_dump(by_alias=True)
@@ -86,6 +102,7 @@ def run_record(
         "version": __version__,
         "run-id": run_id,
         "succeeded": True,
+        "recipe": inputs.kind.recipe,
         "command": list(command),
         "started": started,
         "ended": datetime.now(UTC),
@@ -96,6 +113,7 @@ def run_record(
         "setup": dict(about.setup),
         "trimmed": about.trimmed,
         "window": [[s.start, s.stop] for s in about.window],
+        "rotation": about.rotation,
         "gain": _sourced(about.gain),
         "ron": _sourced(about.ron),
         "saturation": _sourced(about.saturation),
@@ -105,6 +123,7 @@ def run_record(
         "bad-pixel-map": None
         if bpm is None
         else {"path": bpm.path.absolute(), "tag": bpm.tag, "sha256": bpm.sha256},
+        "master-bias": _master_bias(inputs.master_bias),
         "settings-file": settings_file,
         "settings": _settings(reduced),
         "noise-model": {

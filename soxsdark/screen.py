@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from soxsdark.text import printable
 
 if TYPE_CHECKING:
-    from soxsdark.recipe import MdarkResult
+    from soxsdark.recipe import Result
+    from soxsdark.subtract import SubtractResult
 
 PATIENCE = 2.0
 """Seconds after which a run counts as long and a progress bar appears."""
@@ -20,7 +21,7 @@ def _table(rows: Sequence[tuple], headers: tuple[str, ...], align: tuple[str, ..
     return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
 
 
-def frames_table(result: "MdarkResult") -> str:
+def frames_table(result: "Result") -> str:
     """The table of the frames."""
     reduced = result.reduced
     rows = [
@@ -46,20 +47,36 @@ def _shown(value: float | int | None, unit: str) -> str:
     return f"{value:.3f}" if unit == "electron" else f"{value:.5g}"
 
 
-def results_table(result: "MdarkResult") -> str:
+def results_table(result: "Result") -> str:
     """The table of the results."""
     rows = [(m.name, _shown(m.value, m.unit), m.unit or "-") for m in result.reduced.judged.metrics]
     rows.append(("QA FLAG", str(result.qa_flag), "-"))
     return _table(rows, ("name", "value", "unit"), ("left", "right", "left"))
 
 
-def remarks(result: "MdarkResult") -> Sequence[str]:
+def remarks(result: "Result") -> Sequence[str]:
     """Remarks and warnings, one line each."""
     inputs = result.reduced.inputs
     lines = [f"remark: {r}" for r in inputs.remarks]
     lines += [f"warning: {w}" for w in inputs.warnings]
     lines += [f"warning: {m.why}" for m in result.reduced.judged.concerns]
     return [printable(line) for line in lines]
+
+
+def subtracted(results: Sequence["SubtractResult"]) -> list[str]:
+    """One line of result a frame, then each warning once."""
+    lines = []
+    for result in results:
+        found, record = result.metrics, result.record
+        lines.append(
+            f"{result.product}: {record['frame']['exposure-time']:g} s, "
+            f"dark of {record['dark']['exposure-time']:g} s x {found['DSUB FACTOR']:.5g}, "
+            f"median {_shown(found['DSUB MEDIAN'], 'electron')} e-, "
+            f"scatter {_shown(found['DSUB SCATTER'], 'electron')} e-, "
+            f"{found['BADPIX NUM']} pixels flagged"
+        )
+    warnings = dict.fromkeys(f"warning: {w}" for r in results for w in r.record["warnings"])
+    return [printable(line) for line in (*lines, *warnings)]
 
 
 class Progress:

@@ -130,12 +130,32 @@ class MdarkSettings(BaseModel):
         "A frame with a larger fraction of NaN or infinite pixels is refused. Healthy detectors "
         "stay below some percent; losing one of even eight amplifiers exceeds a tenth.",
     )
+    exposure_time_tolerance: NotNegative = _key(
+        0,
+        "s",
+        "Frames whose exposure times (DITs likewise) lie farther apart than this are refused. 0: "
+        "they must be equal, since a set of two exposure times has no dark level of its own. "
+        "Where they may differ, the first frame's stands for all.",
+    )
+    maximum_temperature_spread: NotNegative | None = _key(
+        0.5,
+        "kelvin or degree Celsius",
+        "If the detector temperatures of the set spread over more than this, or lie farther from "
+        "the set-point, the QA flag is PARTIAL. Half a degree changes the dark current of a CCD "
+        "by 5 %, and cameras read their thermometers in steps of up to 0.4. null: not judged.",
+    )
     maximum_level_deviation: Positive = _key(
         10,
         "sigma-zero",
         "A frame whose level lies farther than this from the median level of the set is refused; "
         "the unit is the noise of one pixel of one frame. Bias and reference levels drift by about "
         "one such noise or less, stray light or a wrong exposure time shift by tens.",
+    )
+    require_master_bias: StrictBool = _key(
+        False,
+        None,
+        "Refuse darks without a master bias. Off, because many detectors need none; without one "
+        "the pedestal of a CCD stays in the master dark, which then cannot be scaled in time.",
     )
     frame_clipping_sigma: Positive | None = _key(
         3,

@@ -1,17 +1,16 @@
-"""What a raw frame's header says: is it a dark, of which setup; and is a set of one setup.
+"""What a raw frame's header says: is it a dark, and of which setup.
 
 Remarks and warnings do not name the file, so that equal ones of many frames can be told once.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from soxsdark.errors import InputError
 from soxsdark.instruments import (
     GENERIC,
     Detector,
@@ -20,8 +19,8 @@ from soxsdark.instruments import (
     Quantity,
     as_number,
     science_window,
-    size_text,
 )
+from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.sof import tag_arm
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ CONAD_TOLERANCE = 0.05
 """How far CONAD times GAIN may be from 1 without a remark."""
 GAIN_TOLERANCE = 0.20
 """How far a header's gain may be from the profile's, relative, without a warning."""
+Expected = Literal["dark", "bias", "raw", "product"]
+"""A raw dark or bias; a raw frame of any type; a product, whose raws were checked."""
 _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 
 
@@ -67,13 +68,15 @@ class Description:
         Rows and columns of the raw image to use, with explicit start and stop.
     trimmed : bool
         Whether `window` comes from the profile; False is the whole image.
+    rotation : int
+        Degrees by which products are turned against the raw image; see `soxsdark.orientation`.
     pedestal : bool or None
         True: the raw holds a bias pedestal; False: the readout removed it; None: unknown.
     mjd_obs : float or None
         Start of the exposure, days.
     date_obs : str or None
-    temperature : float or None
-        As the header has it (kelvin or celsius).
+    temperature, set_point : float or None
+        Of the detector, as the header has them (kelvin or celsius).
     image_type : str
         Empty when the header is silent.
     remarks, warnings : tuple of str
@@ -95,6 +98,8 @@ class Description:
     date_obs: str | None
     temperature: float | None
     image_type: str
+    rotation: int = 0
+    set_point: float | None = None
     remarks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -106,8 +111,9 @@ def describe(
     profile: Profile,
     settings: "MdarkSettings",
     tag: str | None = None,
+    expected: Expected = "dark",
 ) -> Description:
-    """Describe a raw dark by its header.
+    """Describe a frame by its header.
 
     Parameters
     ----------
@@ -123,22 +129,25 @@ def describe(
         Its gain, ron, saturation, trim and instrument count.
     tag : str, optional
         The SOF's tag of this frame.
+    expected : {"dark", "bias", "raw", "product"}
+        As in `Expected`; a product may lack an exposure time (0 then).
 
     Raises
     ------
     InputError
-        Not a dark, already reduced, or without a usable exposure time, binning or arm.
+        Not what is expected, or without a usable exposure time, binning or arm.
     """
     frame = FrameHeader(Path(path), header, profile)
-    frame.refuse_reduced()
-    image_type = _image_type(frame, tag)
+    if expected != "product":
+        frame.refuse_reduced()
+    image_type = _type_of(frame, tag, expected)
     arm = _arm(frame, tag)
     detector = profile.detector(arm)
     binning = (_whole(frame, "binning-x") or 1, _whole(frame, "binning-y") or 1)
     window, trimmed, remark = science_window(shape, detector, binning, settings.trim)
     frame.remark(remark)
     frame.remark(_instrument_remark(frame, settings))
-    exposure_time = _exposure_time(frame)
+    exposure_time = _time_of(frame, expected, image_type)
     gain = _gain(frame, detector, settings)
     date_obs = frame.text("date-obs")
     return Description(
@@ -156,88 +165,34 @@ def describe(
         pedestal=detector.pedestal,
         mjd_obs=_mjd_obs(frame, date_obs),
         date_obs=date_obs,
-        temperature=frame.number_of((detector.temperature,) if detector.temperature else ()),
+        temperature=_temperature(frame, detector.temperature),
         image_type=image_type,
+        rotation=detector.rotation,
+        set_point=_temperature(frame, detector.set_point),
         remarks=tuple(frame.remarks),
         warnings=tuple(frame.warnings),
     )
 
 
-def check_one_setup(descriptions: Sequence[Description]) -> None:
-    """Check that all frames are of one setup.
-
-    Values are compared exactly. A keyword that a frame lacks is optional and not compared (see
-    `setup_remarks`); NDIT and binning count as 1 then.
-
-    Raises
-    ------
-    InputError
-        They differ: the first line names the keys, then comes a table of the values.
-    """
-    values = _values_by_key(descriptions)
-    differing = {
-        key: files
-        for key, files in values.items()
-        if len([value for value in files if value is not None]) > 1
-    }
-    if not differing:
-        return
-    rows = [
-        (key, _display(value), len(files), str(files[0]))
-        for key, found in differing.items()
-        for value, files in found.items()
-    ]
-    from tabulate import tabulate
-
-    table = tabulate(rows, headers=("key", "value", "files", "for example"), disable_numparse=True)
-    raise InputError(
-        f"the {len(descriptions)} frames are not of one setup: {', '.join(differing)} "
-        f"{'differs' if len(differing) == 1 else 'differ'}; expected one value each\n"
-        f"{table}\nSplit the set into one SOF a setup."
-    )
+def _type_of(frame: FrameHeader, tag: str | None, expected: Expected) -> str:
+    kind = {"dark": DARK, "bias": BIAS}.get(expected)
+    return _image_type(frame, tag, kind) if kind else frame.text("image-type") or ""
 
 
-def setup_remarks(descriptions: Sequence[Description]) -> tuple[str, ...]:
-    """Name the setup keys that some frames have and others lack."""
-    remarks = []
-    for key, found in _values_by_key(descriptions).items():
-        lacking = found.get(None, [])
-        if lacking and len(found) > 1:
-            remarks.append(
-                f"{key} is not in the header of {len(lacking)} of {len(descriptions)} frames "
-                f"({lacking[0]}): taken to be that of the others"
-            )
-    return tuple(remarks)
-
-
-def _values_by_key(descriptions: Sequence[Description]) -> dict[str, dict[Any, list[Path]]]:
-    """For each setup key its values, and for each value the files that have it."""
-    result: dict[str, dict[Any, list[Path]]] = {}
-    for one in descriptions:
-        for key, value in one.setup.items():
-            effective = {"NDIT": one.ndit, "binning": one.binning}.get(key, value)
-            result.setdefault(key, {}).setdefault(effective, []).append(one.path)
-    return result
-
-
-def _display(value: object) -> str:
-    if value is None:
-        return "(not given)"
-    return size_text(value) if isinstance(value, tuple) else str(value)
-
-
-def _image_type(frame: FrameHeader, tag: str | None) -> str:
-    """Return the image type of a dark, or refuse the frame."""
+def _image_type(frame: FrameHeader, tag: str | None, kind: Kind) -> str:
+    """Return the image type of a dark or bias, or refuse the frame."""
     profile = frame.profile
     key, value = frame.first("image-type") or (" or ".join(profile.keys("image-type")), None)
     if value is None:
         if profile.image_type_required:
-            raise frame.refuse(key, value, "a dark; leave the frame out or correct the header")
+            wanted = f"a {kind.name}; leave the frame out or correct the header"
+            raise frame.refuse(key, value, wanted)
         said = f"tag {tag}" if tag else "the user"
-        frame.remark(f"{key} is missing: taken as a dark because {said} says so")
+        frame.remark(f"{key} is missing: taken as a {kind.name} because {said} says so")
         return ""
-    if not any(fnmatchcase(str(value).upper(), pattern) for pattern in profile.dark_types):
-        raise frame.refuse(key, value, f"a dark ({' or '.join(profile.dark_types)}); leave it out")
+    types = kind.image_types(profile, frame.number_of(profile.keys("exposure-time")))
+    if not any(fnmatchcase(str(value).upper(), pattern) for pattern in types):
+        raise frame.refuse(key, value, f"a {kind.name} ({' or '.join(types)}); leave it out")
     category = frame.first("image-category")
     if profile.dark_categories and category is None:
         frame.remark(f"{' or '.join(profile.keys('image-category'))} is missing")
@@ -263,6 +218,10 @@ def _arm(frame: FrameHeader, tag: str | None) -> str | None:
     return arm
 
 
+def _temperature(frame: FrameHeader, key: str | None) -> float | None:
+    return frame.number_of((key,)) if key else None
+
+
 def _instrument_remark(frame: FrameHeader, settings: "MdarkSettings") -> str | None:
     if frame.profile.name != GENERIC or settings.instrument is not None:
         return None
@@ -285,6 +244,26 @@ def _exposure_time(frame: FrameHeader) -> float:
             f"{key} {seconds:g} s differs from {dit[0]} {dit[1]:g} s: {key} taken"
         )
     return seconds
+
+
+def _time_of(frame: FrameHeader, expected: Expected, image_type: str) -> float:
+    if expected == "bias":
+        return _bias_time(frame, image_type)
+    return _product_time(frame) if expected == "product" else _exposure_time(frame)
+
+
+def _bias_time(frame: FrameHeader, image_type: str) -> float:
+    """Return the exposure time of a bias, 0 if it has none; refuse one that may be no bias."""
+    first = frame.first("exposure-time")
+    seconds = as_number(first[1]) if first else 0.0
+    if seconds is None or seconds < 0 or (seconds > 0 and not image_type):
+        raise frame.refuse(*first, "0 s, since nothing else says that it is a bias; leave it out")
+    return seconds
+
+
+def _product_time(frame: FrameHeader) -> float:
+    """Return the seconds that products have in EXPTIME, whatever the raws call it; 0 if none."""
+    return max(frame.number_of(("EXPTIME", *frame.profile.keys("exposure-time"))) or 0.0, 0.0)
 
 
 def _whole(frame: FrameHeader, quantity: Quantity) -> int | None:
@@ -327,7 +306,7 @@ def _setup(
 def _gain(frame: FrameHeader, detector: Detector, settings: "MdarkSettings") -> Sourced:
     if settings.gain is not None:
         return Sourced(float(settings.gain), "settings")
-    header = _header_gain(frame)
+    header = header_gain(frame)
     if header and detector.gain and abs(header.value / detector.gain - 1) > GAIN_TOLERANCE:
         frame.warnings.append(
             f"gain {header.value:.4g} e-/ADU ({header.source}) is more than "
@@ -341,7 +320,7 @@ def _gain(frame: FrameHeader, detector: Detector, settings: "MdarkSettings") -> 
     return Sourced(1.0, "assumed")
 
 
-def _header_gain(frame: FrameHeader) -> Sourced | None:
+def header_gain(frame: FrameHeader) -> Sourced | None:
     """Return e-/ADU as the header has it, directly or as the inverse (ADU/e-)."""
     direct, inverse = frame.positive("gain"), frame.positive("inverse-gain")
     if direct is None:

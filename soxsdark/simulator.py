@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from soxsdark.errors import ProductError, UsageError
+from soxsdark.simulated_arms import ARMS, Arm
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -32,49 +33,6 @@ class PixelClass(IntFlag):
     """In the bad-pixel map, added to the other bits; alone, a good pixel wrongly listed."""
 
 
-@dataclass(frozen=True)
-class Arm:
-    """What one arm's detector and its headers are like."""
-
-    instrument: str
-    raw_shape: tuple[int, int]
-    rows: tuple[int, int]
-    columns: tuple[int, int]
-    pixel_size: float
-    overhead: float
-    readout: tuple[int, str]
-    temperature: tuple[str, float, str]
-    options: dict[str, Any]
-
-
-ARMS = {
-    "NIR": Arm(
-        "SOXS", (2048, 2048), (4, 2044), (4, 2044), 18.0, 3.5, (1, "NonDest"),
-        ("ESO INS TEMP217 VAL", 40.0, "[K] NIR detector temperature"),
-        {
-            "exptime": 300.0, "ron": 7.3, "gain": 2.3, "dark": 0.01, "pedestal": -0.4,
-            "saturation": 65535.0, "dtype": "int32", "hot_rate_min": 0.2, "hot_rate_max": 500.0,
-        },
-    ),
-    "VIS": Arm(
-        "SOXS", (4096, 908), (0, 4096), (50, 858), 15.0, 52.0, (1, "Slow HG"),
-        ("ESO INS TEMP104 VAL", 152.8, "[K] VIS detector temperature"),
-        {
-            "exptime": 3600.0, "ron": 3.8, "gain": 1.0, "dark": 0.001, "pedestal": 1000.0,
-            "saturation": 65535.0, "dtype": "uint16", "hot_rate_min": 0.01, "hot_rate_max": 25.0,
-        },
-    ),
-    "UVB": Arm(
-        "XSHOOTER", (3000, 2144), (0, 3000), (48, 2096), 15.0, 68.0, (1, "100k/1pt/hg"),
-        ("ESO INS TEMP53 VAL", 153.0, "[K] UVB detector temperature"),
-        {
-            "exptime": 3600.0, "ron": 2.6, "gain": 1.61, "dark": 0.0003, "pedestal": 1000.0,
-            "saturation": 65535.0, "dtype": "uint16", "hot_rate_min": 0.007, "hot_rate_max": 18.0,
-        },
-    ),
-}  # fmt: skip
-
-
 def _option(default: Any, text: str, low: float = -inf, high: float = inf) -> Any:
     return field(default=default, metadata={"help": text, "low": low, "high": high})
 
@@ -93,9 +51,9 @@ class Scene:
         A value that makes no sense.
     """
 
-    arm: str = _option("NIR", "NIR or VIS (SOXS), or UVB (X-shooter)")
+    arm: str = _option("NIR", "NIR or VIS (SOXS); UVB, XSH-VIS or XSH-NIR (X-shooter)")
     frames: int = _option(5, "number of frames", 1)
-    exptime: float | None = _option(None, "exposure time of one DIT, s", 1e-3)
+    exptime: float | None = _option(None, "exposure time of one DIT, s; 0 = biases", 0)
     seed: int = _option(1, "seed: the same seed gives the same files", 0)
     shape: tuple[int, int] | None = _option(
         None, "rows and columns of a science cut-out without overscan; None = the whole detector"
@@ -166,7 +124,7 @@ class Scene:
             )
         if self.hot_fraction + self.noisy_fraction + self.telegraph_fraction > 1:
             raise UsageError("hot, noisy and telegraph fractions: their sum exceeds 1")
-        if self.ndit > 1 and self.arm != "NIR":
+        if self.ndit > 1 and ARMS[self.arm].name != "NIR":
             raise UsageError(f"ndit: got {self.ndit}, expected 1 in the {self.arm} arm")
         try:
             datetime.fromisoformat(self.date_obs)
@@ -175,9 +133,17 @@ class Scene:
 
     @property
     def raw_shape(self) -> tuple[int, int]:
-        """Rows and columns of the raw image."""
+        """Rows and columns of the raw image, as it lies in the file."""
+        return self._turned(self.whole_shape)
+
+    @property
+    def whole_shape(self) -> tuple[int, int]:
+        """Rows and columns of the raw image, turned as the products are."""
         full = self.shape is None and self.overscan
-        return ARMS[self.arm].raw_shape if full else self.science_shape
+        return self._turned(ARMS[self.arm].raw_shape) if full else self.science_shape
+
+    def _turned(self, shape: tuple[int, int]) -> tuple[int, int]:
+        return shape[::-1] if ARMS[self.arm].rotation % 180 else shape
 
     @property
     def science_shape(self) -> tuple[int, int]:
@@ -187,10 +153,15 @@ class Scene:
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """Rows and columns of the science window in the raw image."""
-        if self.raw_shape == self.science_shape:
-            return slice(0, self.raw_shape[0]), slice(0, self.raw_shape[1])
+        """Rows and columns of the science window in the raw image, turned as the products are."""
+        if self.whole_shape == self.science_shape:
+            return slice(0, self.whole_shape[0]), slice(0, self.whole_shape[1])
         return slice(*ARMS[self.arm].rows), slice(*ARMS[self.arm].columns)
+
+    @property
+    def kind(self) -> str:
+        """What the frames are: darks, or biases without exposure."""
+        return "dark" if self.exptime else "bias"
 
     @property
     def leak_frame(self) -> int:
@@ -245,9 +216,10 @@ def simulate(
         files.sof.parent.mkdir(parents=True, exist_ok=True)
         files.sof.unlink(missing_ok=True)
         _write_set(files, scene, progress)
-        lines = [f"{path.name} DARK_{scene.arm}\n" for path in files.frames]
+        tag = f"{scene.kind.upper()}_{ARMS[scene.arm].name}"
+        lines = [f"{path.name} {tag}\n" for path in files.frames]
         if scene.list_bad_pixel_map:
-            lines.append(f"{files.bad_pixel_map.name} BP_MAP_{scene.arm}\n")
+            lines.append(f"{files.bad_pixel_map.name} BP_MAP_{ARMS[scene.arm].name}\n")
         files.sof.write_text("".join(lines), encoding="utf-8")
     except OSError as problem:
         raise ProductError(f"{files.sof.parent}: cannot write ({problem})") from problem
@@ -260,7 +232,8 @@ def read_truth(path: Path) -> Truth:
     Returns
     -------
     soxsdark.sky.Truth
-        Images (shape of the science window, e-), tables, and the number of hits of each pixel.
+        Images (of the science window, turned as the products are, e-), tables, and the number of
+        hits of each pixel.
 
     Raises
     ------
@@ -273,9 +246,9 @@ def read_truth(path: Path) -> Truth:
 
 
 def _plan(directory: Path, scene: Scene) -> SimulatedSet:
-    names = (f"{scene.arm}_dark_{number:03d}.fits" for number in range(1, scene.frames + 1))
+    names = (f"{scene.arm}_{scene.kind}_{number:03d}.fits" for number in range(1, scene.frames + 1))
     return SimulatedSet(
-        sof=directory / "darks.sof",
+        sof=directory / ("darks.sof" if scene.exptime else "biases.sof"),
         frames=tuple(directory / name for name in names),
         bad_pixel_map=directory / "bpm.fits",
         truth=directory / "truth.fits",
@@ -287,7 +260,7 @@ def _check_free(files: SimulatedSet, scene: Scene, overwrite: bool) -> None:
     taken = [path for path in planned if path.exists()]
     if taken and not overwrite:
         raise ProductError(f"{taken[0]}: exists already; overwrite it, or use another folder")
-    older = sorted(set(files.sof.parent.glob(f"{scene.arm}_dark_*.fits")) - set(planned))
+    older = sorted(set(files.sof.parent.glob(f"{scene.arm}_{scene.kind}_*.fits")) - set(planned))
     if older:
         raise ProductError(
             f"{older[0]}: a frame of a longer set; remove all {len(older)}, or use another folder"
@@ -300,13 +273,14 @@ def _write_set(
     from astropy.io import fits
 
     from soxsdark import sky
+    from soxsdark.orientation import to_raw
 
     seed, *frame_seeds = sky.seeds(scene)
     detector = sky.build_detector(scene, seed)
     levels, cosmics = [], []
     for index, (path, frame_seed) in enumerate(zip(files.frames, frame_seeds, strict=True)):
         raw, level, hits = sky.expose(scene, detector, index, frame_seed)
-        hdu = fits.PrimaryHDU(raw)
+        hdu = fits.PrimaryHDU(to_raw(raw, ARMS[scene.arm].rotation).copy())
         hdu.header.extend(_raw_cards(scene, index, path.name))
         _write([hdu], path, scene)
         levels.append(level)
@@ -338,36 +312,43 @@ def _raw_cards(scene: Scene, index: int, name: str) -> list[tuple]:
     start = datetime.fromisoformat(scene.date_obs) + timedelta(seconds=index * cycle)
     start = start.replace(microsecond=start.microsecond // 1000 * 1000)
     stamp = start.isoformat(timespec="milliseconds")
-    keyword, temperature, comment = arm.temperature
     cards = [
         ("ORIGIN", "ESO", "European Southern Observatory"),
         ("TELESCOP", "ESO-NTT" if arm.instrument == "SOXS" else "ESO-VLT-U3", "telescope"),
         ("INSTRUME", arm.instrument, "instrument used"),
-        ("OBJECT", "DARK", "target description"),
+        ("OBJECT", scene.kind.upper(), "target description"),
         ("DATE", stamp, "date of this file (UTC)"),
         ("DATE-OBS", stamp, "start of the exposure (UTC)"),
         ("MJD-OBS", round((start - MJD_ZERO) / timedelta(days=1), 8), "start as modified JD"),
         ("EXPTIME", float(scene.exptime), "[s] integration time of one DIT"),
         ("ESO DPR CATG", "CALIB", "observation category"),
-        ("ESO DPR TYPE", "DARK", "observation type"),
+        ("ESO DPR TYPE", scene.kind.upper(), "observation type"),
         ("ESO DPR TECH", "IMAGE", "observation technique"),
         ("ESO OBS ID", 200000000 + scene.seed % 10**8, "observation block"),
-        ("ESO TPL ID", f"{arm.instrument}_gen_cal_Dark", "template"),
+        ("ESO TPL ID", f"{arm.instrument}_gen_cal_{scene.kind.title()}", "template"),
         ("ESO TPL NEXP", scene.frames, "exposures in the template"),
         ("ESO TPL EXPNO", index + 1, "number of this exposure"),
         *_detector_cards(scene),
-        (keyword, round(temperature + 0.01 * (index % 3 - 1), 3), comment),
+        *_temperature_cards(arm, index),
         ("ARCFILE", f"{arm.instrument}.{stamp}.fits", "archive file name"),
         ("ORIGFILE", name, "original file name"),
     ]
     return _as_cards(cards)
 
 
+def _temperature_cards(arm: Arm, index: int) -> list[tuple]:
+    if arm.temperature is None:
+        return []
+    keyword, temperature, comment = arm.temperature
+    return [(keyword, round(temperature + 0.01 * (index % 3 - 1), 3), comment)]
+
+
 def _detector_cards(scene: Scene) -> list[tuple]:
     gain = scene.gain if scene.header_gain is None else scene.header_gain
-    number, name = ARMS[scene.arm].readout
+    arm = ARMS[scene.arm]
+    number, name = arm.readout
     cards = [
-        ("ESO SEQ ARM", scene.arm, "spectrograph arm"),
+        ("ESO SEQ ARM", arm.name, "spectrograph arm"),
         ("ESO DET READ CURID", number, "read-out mode"),
         ("ESO DET READ CURNAME", name, "read-out mode name"),
         ("ESO DET OUT1 CONAD", gain, "[e-/ADU] electrons per ADU"),
@@ -375,20 +356,21 @@ def _detector_cards(scene: Scene) -> list[tuple]:
         ("ESO DET OUT1 RON", scene.ron, "[e-] read-out noise"),
         ("ESO DET CHIP RON", scene.ron, "[e-] read-out noise"),
     ]
-    if scene.arm == "NIR":
+    if arm.name == "NIR":
         return [
             *cards,
             ("ESO DET NDIT", scene.ndit, "integrations averaged"),
             ("ESO DET SEQ1 DIT", float(scene.exptime), "[s] integration time"),
         ]
-    prefix = "ESO DET" if scene.arm == "VIS" else "ESO DET WIN1"
+    prefix = "ESO DET" if arm.instrument == "SOXS" else "ESO DET WIN1"
     return [*cards, *((f"{prefix} BIN{axis}", 1, f"binning along {axis}") for axis in "XY")]
 
 
 def _map_cards(scene: Scene) -> list[tuple]:
     instrument = ("INSTRUME", ARMS[scene.arm].instrument, "instrument used")
-    category = ("ESO PRO CATG", f"BP_MAP_{scene.arm}", "0 = good, 1 = bad")
-    return _as_cards([instrument, ("ESO SEQ ARM", scene.arm, "spectrograph arm"), category])
+    category = ("ESO PRO CATG", f"BP_MAP_{ARMS[scene.arm].name}", "0 = good, 1 = bad")
+    arm = ("ESO SEQ ARM", ARMS[scene.arm].name, "spectrograph arm")
+    return _as_cards([instrument, arm, category])
 
 
 def _scene_cards(scene: Scene) -> list[tuple]:

@@ -11,7 +11,8 @@ import numpy as np
 from astropy.io import fits
 
 from soxsdark.errors import InputError
-from soxsdark.simulator import ARMS, PixelClass, Scene
+from soxsdark.simulated_arms import ARMS
+from soxsdark.simulator import PixelClass, Scene
 
 HOT_INDEX = 2.0
 """Hot-pixel rates r are drawn from p(r) ∝ r^-HOT_INDEX."""
@@ -57,7 +58,7 @@ class Detector:
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of a simulated set; images have the shape of the science window.
+    """What is true of a simulated set; images of the science window, turned as the products are.
 
     Attributes
     ----------
@@ -201,7 +202,7 @@ def expose(
     Returns
     -------
     raw : numpy.ndarray
-        The whole raw image, in ADU and of the scene's dtype.
+        The whole raw image, turned as the products are, in ADU and of the scene's dtype.
     level : float
         The frame's level, ADU.
     cosmics : numpy.ndarray
@@ -209,7 +210,7 @@ def expose(
     """
     drift, read, shot, switch, sky = generators(seed, 5)
     level = scene.pedestal + scene.drift * drift.standard_normal()
-    raw = read.standard_normal(scene.raw_shape, np.float32)
+    raw = read.standard_normal(scene.whole_shape, np.float32)
     window = raw[scene.window]
     if scene.ron > 0:
         window *= np.asarray(detector.ron / scene.ron, np.float32)

@@ -14,13 +14,13 @@ from pathlib import Path
 from soxsdark.errors import InputError
 
 FITS_SUFFIXES = (".fits", ".fit", ".fts")
-ALLOWED_TAGS = "DARK, DARK_<ARM>, BP_MAP_<ARM>"
+ALLOWED_TAGS = "DARK, DARK_<ARM>, BIAS, BIAS_<ARM>, BP_MAP_<ARM>, MASTER_BIAS_<ARM>"
 FALLBACK_NAME = "darks"
 LARGEST_SOF = 4_000_000
 
 _FITS_NAME = re.compile(r".\.(?:fits|fit|fts)(?:\.gz|\.fz)?\Z", re.IGNORECASE)
 _TAG = re.compile(r"[A-Z][A-Z0-9_]*\Z")
-_FRAME_TAG = re.compile(r"DARK(?:_[A-Z0-9]+)?\Z")
+_FRAME_TAG = re.compile(r"(?:DARK|BIAS)(?:_[A-Z0-9]+)?\Z")
 _MAP_TAG = re.compile(r"BP_MAP(?:_[A-Z0-9_]+)?\Z")
 _BIAS_TAG = re.compile(r"MASTER_BIAS(?:_[A-Z0-9_]+)?\Z")
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -55,8 +55,8 @@ class FileSet:
     name : str
         What product names begin with: the stem of the SOF or the name of the folder.
     frames : tuple of Entry
-        The raw darks, in the order given; sorted by name for a folder.
-    bad_pixel_map : Entry or None
+        The raw frames, in the order given; sorted by name for a folder.
+    bad_pixel_map, master_bias : Entry or None
     source : Path or None
         The SOF or the folder; None for a list of FITS files.
     """
@@ -65,6 +65,7 @@ class FileSet:
     frames: tuple[Entry, ...]
     bad_pixel_map: Entry | None = None
     source: Path | None = None
+    master_bias: Entry | None = None
 
 
 def read_inputs(inputs: Path | str | Sequence[Path | str]) -> FileSet:
@@ -195,12 +196,7 @@ def _split_tag(text: str) -> tuple[str, str | None]:
 
 
 def _check_tag(tag: str, where: str) -> None:
-    if _BIAS_TAG.match(tag):
-        raise InputError(
-            f"{where}: tag {tag}: a master bias is not yet supported; remove the line to go on "
-            "without it"
-        )
-    if not (_FRAME_TAG.match(tag) or _MAP_TAG.match(tag)):
+    if not any(known.match(tag) for known in (_FRAME_TAG, _MAP_TAG, _BIAS_TAG)):
         raise InputError(f"{where}: unknown tag {_short(tag)}, expected one of {ALLOWED_TAGS}")
 
 
@@ -215,16 +211,22 @@ def _format_line(entry: Entry) -> str:
 def _set_of_files(sof: Path) -> FileSet:
     entries = [_found(entry, sof) for entry in read_sof(sof)]
     _refuse_repeats(entries, sof)
-    maps = [entry for entry in entries if entry.tag and _MAP_TAG.match(entry.tag)]
-    frames = tuple(entry for entry in entries if entry not in maps)
-    if len(maps) > 1:
+    bpm = _only(entries, _MAP_TAG, "bad-pixel maps", sof)
+    bias = _only(entries, _BIAS_TAG, "master biases", sof)
+    frames = tuple(entry for entry in entries if entry not in (bpm, bias))
+    if not frames:
+        raise InputError(f"{_show(sof)}: names no raw frame; expected one path a line")
+    return FileSet(sof.stem.lstrip(".") or FALLBACK_NAME, frames, bpm, sof, bias)
+
+
+def _only(entries: Iterable[Entry], pattern: re.Pattern, what: str, sof: Path) -> Entry | None:
+    found = [entry for entry in entries if entry.tag and pattern.match(entry.tag)]
+    if len(found) > 1:
         raise InputError(
-            f"{_show(sof)}: {len(maps)} bad-pixel maps (lines {maps[0].line} and {maps[1].line}), "
+            f"{_show(sof)}: {len(found)} {what} (lines {found[0].line} and {found[1].line}), "
             "expected one at most; keep one"
         )
-    if not frames:
-        raise InputError(f"{_show(sof)}: names no dark frame; expected one path a line")
-    return FileSet(sof.stem.lstrip(".") or FALLBACK_NAME, frames, maps[0] if maps else None, sof)
+    return found[0] if found else None
 
 
 def _found(entry: Entry, sof: Path) -> Entry:

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise
 
 import numpy as np
 
+from soxsdark.calibration import MasterBias
 from soxsdark.differences import WARM, Bins, PairNoise, difference_sample, pair_noise
 from soxsdark.electrons import to_electrons
 from soxsdark.errors import InputError
@@ -175,8 +176,8 @@ class _Loaded:
 class _Passage:
     """All frames pass by in order, each read once; what is gathered on the way."""
 
-    def __init__(self, darks: Sequence[RawDark], settings, bad: np.ndarray | None) -> None:
-        self.darks, self.settings, self.bad = darks, settings, bad
+    def __init__(self, darks: Sequence[RawDark], settings, bad, bias) -> None:
+        self.darks, self.settings, self.bad, self.bias = darks, settings, bad, bias
         self.grid = Grid.of(darks[0].shape, BLOCK)
         self.quantum = darks[0].about.gain.value * darks[0].frame.layout.quantum
         self.background = np.zeros(self.grid.shape)
@@ -215,12 +216,14 @@ class _Passage:
             share = _check_pixels(dark, pixels, level, self.settings)
             limit, gain = dark.about.saturation.value, dark.about.gain.value
             saturated = 0 if limit is None else int(counts[values >= limit].sum())
-            return _Loaded(
-                electrons=to_electrons(pixels, level.level, gain, out=self._images.take()),
-                saturation=math.inf if limit is None else (limit - level.level) * gain,
-                medians=(block_medians(pixels, self.grid, self.bad) - level.level) * gain,
-                facts=(level, loaded.sha256, share, saturated),
-            )
+            electrons = to_electrons(pixels, level.level, gain, out=self._images.take())
+            saturation = math.inf if limit is None else (limit - level.level) * gain
+            if self.bias is None:
+                medians = (block_medians(pixels, self.grid, self.bad) - level.level) * gain
+            else:
+                saturation = _take_out(self.bias, electrons, saturation)
+                medians = block_medians(electrons, self.grid, self.bad)
+            return _Loaded(electrons, saturation, medians, (level, loaded.sha256, share, saturated))
 
     def _passing(self, loaded: Iterable[_Loaded], step: Step) -> Iterator[_Loaded]:
         for one in loaded:
@@ -249,6 +252,17 @@ class _Passage:
         return bright_places(*pair, typical, self.grid, sigma, self.bad, len(self.darks))
 
 
+def _take_out(bias: MasterBias, electrons: np.ndarray, saturation: float) -> float:
+    """Take the fixed pattern out of a frame, in place; return from where on it is saturated.
+
+    Saturated pixels become NaN, because their electrons no longer tell that they are.
+    """
+    np.putmask(electrons, electrons >= saturation, np.nan)
+    electrons -= bias.values
+    electrons += np.float32(bias.level)
+    return math.inf
+
+
 def _clipping(settings) -> dict:
     """Options of `clip_values`."""
     return {
@@ -271,6 +285,8 @@ def survey(
     bad: np.ndarray | None = None,
     step: Step = lambda: None,
     threads: int = 1,
+    bias: MasterBias | None = None,
+    exposed: bool = True,
 ) -> Survey:
     """Read every frame once: check it, find its level, measure the noise.
 
@@ -285,13 +301,17 @@ def survey(
         Called after each frame.
     threads : int
         The result does not depend on it.
+    bias : MasterBias, optional
+        Its fixed pattern is no signal, and has no shot noise. Levels keep it.
+    exposed : bool
+        False: biases, which have no signal at all.
 
     Raises
     ------
     InputError
         A frame is damaged, twice there, has no scatter, too many NaN or a level far off.
     """
-    about, passage = darks[0].about, _Passage(darks, settings, bad)
+    about, passage = darks[0].about, _Passage(darks, settings, bad, bias)
     pairs = passage.differences(threads, step)
     _check_repeats(darks, [level for level, *_ in passage.found])
     if not any(p.sigma > 0 for p in pairs):
@@ -307,6 +327,10 @@ def survey(
         gain_known=about.gain.source != "assumed",
         ndit=about.ndit,
     )
+    if bias is not None:
+        noise = replace(noise, pattern=bias.pattern)
+    if not exposed:
+        noise = replace(noise, slope=0.0, measured_slope=math.nan, measured_slope_error=math.nan)
     frames = tuple(
         SurveyedFrame(*facts, _frame_ron(pairs, i, passage.quantum))
         for i, facts in enumerate(passage.found)

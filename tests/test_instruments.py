@@ -2,13 +2,27 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import soxsdark.instruments as instruments
+from soxsdark.cli import main
 from soxsdark.errors import SettingsError
-from soxsdark.instruments import Detector, load_profile, profile_names, recognise, science_window
+from soxsdark.instruments import (
+    Detector,
+    Profile,
+    Quantity,
+    SetupKey,
+    load_profile,
+    profile_names,
+    recognise,
+    science_window,
+)
+from soxsdark.instruments.listing import profile_text
 
 SOXS = yaml.safe_load((Path(instruments.__file__).parent / "soxs.yaml").read_text("utf-8"))
 
@@ -40,13 +54,34 @@ def test_soxs_has_the_published_numbers():
 
 
 def test_every_packaged_profile_loads_under_its_name():
-    assert profile_names() == ["generic", "soxs"]
+    assert profile_names() == ["generic", "soxs", "xsh"]
     assert [load_profile(name).name for name in profile_names()] == profile_names()
+
+
+def test_xsh_has_the_published_numbers():
+    profile = load_profile("xsh")
+    uvb, vis, nir = (profile.detector(arm) for arm in ("UVB", "VIS", "NIR"))
+    assert (uvb.rotation, uvb.columns, uvb.rows) == (180, (48, 2096), (0, 3000))
+    assert (vis.rotation, vis.columns, vis.rows) == (0, (10, 2058), (0, 4000))
+    assert (nir.rotation, nir.columns, nir.rows) == (90, (20, 1076), (4, 2044))
+    assert [d.gain for d in (uvb, vis, nir)] == [1.61, 1.4, 2.12]
+    assert [d.ron for d in (uvb, vis, nir)] == [2.6, 5.3, 8.0]
+    assert [d.saturation for d in (uvb, vis, nir)] == [65000, 65535, 42000]
+    assert [d.pedestal for d in (uvb, vis, nir)] == [True, True, False]
+    assert nir.temperature == "ESO INS TEMP82 VAL"
+    keys = {
+        "gain": "ESO DET OUT1 CONAD", "ron": "ESO DET OUT1 RON", "arm": "ESO SEQ ARM",
+        "binning-x": "ESO DET WIN1 BINX", "binning-y": "ESO DET WIN1 BINY",
+        "readout-name": "ESO DET READ SPEED",
+    }  # fmt: skip
+    assert {quantity: profile.keys(quantity)[0] for quantity in keys} == keys
+    assert profile.keys("readout-name")[1] == "ESO DET NCORRS NAME"
 
 
 def test_generic_knows_no_detector_but_the_temperature():
     profile = load_profile("generic")
-    assert profile.detector(None) == profile.detector("UVB") == Detector(temperature="CCD-TEMP")
+    known = Detector(**{"temperature": "CCD-TEMP", "set-point": "SET-TEMP"})
+    assert profile.detector(None) == profile.detector("UVB") == known
     assert not profile.needs_arm
 
 
@@ -55,6 +90,7 @@ def test_generic_knows_no_detector_but_the_temperature():
     [
         ("SOXS", "soxs"),
         (" soxs  ", "soxs"),
+        ("XSHOOTER", "xsh"),
         ("SOXS2", "generic"),
         ("", "generic"),
         (None, "generic"),
@@ -86,6 +122,8 @@ def test_unknown_name_gets_the_nearest():
         (with_nir(rows=[5, 5]), r"arms.NIR: rows are \[5, 5\], expected start < stop <= 2048"),
         (with_nir(columns=[0, 3000]), r"columns are \[0, 3000\], expected .* <= 2048"),
         (with_nir(columns=None), "rows and columns go together"),
+        (with_nir(rotation=45), r"arms.NIR.rotation: .*\(found 45\)"),
+        (with_nir(rotation=90, shape=[2048, 2000]), r"rows are \[4, 2044\], .* <= 2000, the shape"),
         (with_nir(shape=None), "need the shape of the full frame"),
         (changed(setup=["arm", "shape"]), "setup lacks exposure time"),
         (changed(keywords={"exposure": ["E"]}), "keywords.exposure: "),
@@ -165,3 +203,107 @@ def test_unbinned_frame_that_claims_binning_is_trimmed_with_a_remark():
     window, trimmed, remark = science_window((4096, 908), VIS, (2, 2), True)
     assert (window, trimmed) == ((slice(0, 4096), slice(50, 858)), True)
     assert remark == "full unbinned frame although binning is 2x2"
+
+
+# Printed profiles
+
+TEXT = st.text(min_size=1, max_size=120).filter(str.strip)
+NUMBER = st.floats(min_value=0, exclude_min=True, allow_infinity=False) | st.integers(1, 10**9)
+
+
+@st.composite
+def detectors(draw) -> dict:
+    shape = draw(st.tuples(st.integers(1, 5000), st.integers(1, 5000)))
+    rotation = draw(st.sampled_from([0, 90, 180, 270]))
+    found = {"shape": list(shape), "rotation": rotation}
+    for name, length in zip(
+        ("rows", "columns"), shape[::-1] if rotation % 180 else shape, strict=True
+    ):
+        start = draw(st.integers(0, length - 1))
+        found[name] = [start, draw(st.integers(start + 1, length))]
+    numbers = {name: draw(st.none() | NUMBER) for name in ("gain", "ron", "saturation")}
+    keys = {name: draw(st.none() | TEXT) for name in ("temperature", "set-point")}
+    return found | numbers | keys | {"pedestal": draw(st.sampled_from([None, True, False]))}
+
+
+def lists(values) -> st.SearchStrategy[list]:
+    return st.lists(values, min_size=1, max_size=3)
+
+
+@st.composite
+def profiles(draw) -> Profile:
+    keywords = draw(st.dictionaries(st.sampled_from(get_args(Quantity)), lists(TEXT), max_size=4))
+    setup = draw(st.sets(st.sampled_from(get_args(SetupKey))))
+    return Profile.model_validate(
+        {
+            "name": draw(TEXT),
+            "recognise": draw(st.lists(TEXT, max_size=2)),
+            "keywords": keywords | {"exposure-time": draw(lists(TEXT))},
+            "dark-types": draw(lists(TEXT)),
+            "dark-categories": draw(st.lists(TEXT, max_size=2)),
+            "image-type-required": draw(st.booleans()),
+            "setup": sorted(setup | {"exposure time", "shape"}),
+            "arms": draw(st.dictionaries(TEXT, detectors(), max_size=3)),
+        }
+    )
+
+
+BREAKS = [f"a{mark} b" for mark in "\n\t\x85\u2028\ufeff\x7f\x00é:#"]
+SAME_TWICE = Detector(shape=(9, 9), rows=(1, 2), columns=(1, 2))
+
+
+@given(profiles())
+@example(load_profile("soxs").model_copy(update={"dark_types": tuple(BREAKS)}))
+@example(load_profile("soxs").model_copy(update={"arms": dict.fromkeys("ab", SAME_TWICE)}))
+def test_a_printed_profile_loads_as_the_same_profile(tmp_path_factory, profile):
+    path = tmp_path_factory.getbasetemp() / "printed.yaml"
+    path.write_bytes(profile_text(profile).encode("utf-8"))
+    assert load_profile(path) == profile
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_command_prints_a_profile_that_loads(tmp_path, capsys, name):
+    assert main(["instruments", name]) == 0
+    path = save(tmp_path, capsys.readouterr().out)
+    assert load_profile(path) == load_profile(name)
+    assert main(["instruments", str(path)]) == 0
+    assert capsys.readouterr().out == path.read_text("utf-8")
+
+
+def test_command_lists_the_profiles(capsys):
+    assert main(["instruments"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["name", "arms", "INSTRUME"]
+    assert ["soxs", "NIR,", "VIS", "SOXS"] in lines
+    assert ["xsh", "UVB,", "VIS,", "NIR", "XSHOOTER"] in lines
+    assert ["generic", "any", "any", "other"] in lines
+
+
+def test_command_refuses_a_profile_that_is_wrong(tmp_path, capsys):
+    assert main(["instruments", "sox"]) == 3
+    assert "did you mean soxs?" in capsys.readouterr().err
+    assert main(["instruments", str(save(tmp_path, changed(colour="red")))]) == 3
+    assert "mine.yaml: colour: " in capsys.readouterr().err
+
+
+# The documentation
+
+DOCS = (Path(__file__).parent.parent / "docs" / "instruments.md").read_text("utf-8")
+
+
+def test_example_of_the_documentation_is_a_profile(tmp_path):
+    (example,) = re.findall(r"```yaml\n(.*?)```", DOCS, flags=re.DOTALL)
+    profile = load_profile(save(tmp_path, example))
+    window, trimmed, _ = science_window((520, 544), profile.detector(None), (2, 2), True)
+    assert (window, trimmed) == ((slice(4, 516), slice(16, 528)), True)
+
+
+def test_documentation_has_every_field_and_quantity():
+    fields = [
+        str(field.alias) for model in (Profile, Detector) for field in model.model_fields.values()
+    ]
+    tables = "\n".join(line.split("|")[1] for line in DOCS.splitlines() if line.startswith("| `"))
+    for name in (*fields, *get_args(Quantity), *profile_names()):
+        assert f"`{name}`" in tables, name
+    setup = DOCS[DOCS.index("`setup` may list") :].replace("\n", " ")
+    assert all(key in setup for key in get_args(SetupKey))

@@ -10,7 +10,8 @@ from astropy.io import fits
 
 from soxsdark.errors import InputError
 from soxsdark.instruments import load_profile, recognise
-from soxsdark.setups import Sourced, check_one_setup, describe, setup_remarks, to_mjd
+from soxsdark.one_setup import check_one_setup, setup_remarks
+from soxsdark.setups import Sourced, describe, to_mjd
 
 SETTINGS = SimpleNamespace(gain=None, ron=None, saturation=None, trim=True, instrument=None)
 NIR = {
@@ -339,7 +340,59 @@ def test_table_has_values_counts_and_a_file_each():
     assert ["exposure", "time", "5.0", "1", "odd.fits"] in rows
     assert ["shape", "2048x2048", "2", "0.fits"] in rows
     assert ["shape", "100x50", "1", "odd.fits"] in rows
-    assert " ".join(rows[-1]) == "Split the set into one SOF a setup."
+    assert " ".join(rows[-1]) == (
+        "Split the set into one SOF a setup: exposure time 300.0 s, shape 2048x2048 (2 frames); "
+        "exposure time 5.0 s, shape 100x50 (1 frame)."
+    )
+
+
+def timed(*seconds):
+    """Frames of these exposure times, one DIT each."""
+    return [
+        seen(NIR, name=f"{n}.fits", changes={"EXPTIME": t, "ESO DET SEQ1 DIT": t})
+        for n, t in enumerate(seconds)
+    ]
+
+
+def test_error_names_the_sets_that_there_are():
+    with pytest.raises(InputError, match="exposure time, DIT differ; expected one") as caught:
+        check_one_setup(timed(300.0, 10.0, 300.0, 10.0, 10.0))
+    assert str(caught.value).splitlines()[-1] == (
+        "Split the set into one SOF a setup: exposure time 300.0 s, DIT 300.0 s (2 frames); "
+        "exposure time 10.0 s, DIT 10.0 s (3 frames)."
+    )
+    with pytest.raises(InputError, match=r"time 5.0 s, DIT 5.0 s \(1 frame\); and 2 more\.$"):
+        check_one_setup(timed(1.0, 2.0, 3.0, 4.0, 6.0, 5.0, 7.0, 8.0))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tolerance", "groups"),
+    [
+        ((300.0, 300.05, 299.95), 0.1, 1),
+        ((300.0, 300.1), 0.1, 1),  # 300.1 - 300.0 is a little more than 0.1
+        ((300.0, 300.05, 299.9), 0.1, 2),
+        ((300.0, 300.2), 0.1, 2),
+        ((10.0, 10.4, 10.8), 0.5, 2),  # no chain: the ends lie 0.8 apart
+        ((300.0, 300.0), 0.0, 1),
+        ((300.0, 300.0 + 1e-9), 0.0, 2),
+    ],
+)
+def test_times_within_the_tolerance_are_one_setup(seconds, tolerance, groups):
+    frames = timed(*seconds)
+    if groups == 1:
+        check_one_setup(frames, tolerance)
+        return
+    with pytest.raises(InputError, match="exposure time, DIT differ") as caught:
+        check_one_setup(frames, tolerance)
+    assert str(caught.value).splitlines()[-1].count("frame") == groups
+
+
+def test_tolerance_is_for_times_alone():
+    frames = [seen(NIR, name=f"{n}.fits", changes={"ESO DET NDIT": n}) for n in (2, 3)]
+    with pytest.raises(InputError, match="NDIT differs"):
+        check_one_setup(frames, 5.0)
+    with pytest.raises(InputError, match="NDIT differs"):
+        check_one_setup([*timed(300.0, 304.0), *frames], 5.0)
 
 
 def test_a_missing_optional_key_is_a_remark_and_not_a_setup_of_its_own():

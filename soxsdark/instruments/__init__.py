@@ -25,6 +25,9 @@ from pydantic import (
 )
 
 from soxsdark.errors import InputError, SettingsError
+from soxsdark.instruments.window import science_window as science_window
+from soxsdark.instruments.window import size_text as size_text
+from soxsdark.orientation import turned_lengths
 
 GENERIC = "generic"
 ANY_ARM = "*"
@@ -46,6 +49,7 @@ Flag = Annotated[bool, Field(strict=True)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Index = Annotated[int, Field(strict=True, ge=0)]
 Length = Annotated[int, Field(strict=True, gt=0)]
+Rotation = Literal[0, 90, 180, 270]
 
 
 class _Declared(BaseModel):
@@ -63,9 +67,11 @@ class Detector(_Declared):
     Attributes
     ----------
     shape : (rows, columns) or None
-        Of a full, unbinned raw frame.
+        Of a full, unbinned raw frame, as it lies in the file.
+    rotation : {0, 90, 180, 270}
+        Degrees by which frames are turned, ``np.rot90(data, k=rotation / 90)``, for the products.
     rows, columns : (start, stop) or None
-        Science pixels of the unbinned frame, zero-based and half-open.
+        Science pixels of the unbinned and turned frame, zero-based and half-open.
     gain : float or None
         e-/ADU.
     ron : float or None
@@ -74,18 +80,23 @@ class Detector(_Declared):
         ADU of the raw; None is not tested.
     pedestal : bool or None
         True: raws hold a bias pedestal; False: the readout removes it.
-    temperature : str or None
-        Header keyword of the detector's temperature.
+    dark_scaling : str
+        ``never``: dark levels do not grow with the exposure time; else ``allowed``.
+    temperature, set_point : str or None
+        Header keywords of the detector's temperature, and of the one it should have.
     """
 
     shape: tuple[Length, Length] | None = None
+    rotation: Rotation = 0
     rows: tuple[Index, Index] | None = None
     columns: tuple[Index, Index] | None = None
     gain: Positive | None = None
     ron: Positive | None = None
     saturation: Positive | None = None
     pedestal: Flag | None = None
+    dark_scaling: Literal["allowed", "never"] = "allowed"
     temperature: Text | None = None
+    set_point: Text | None = None
 
     @model_validator(mode="after")
     def _window_fits(self) -> Self:
@@ -95,8 +106,9 @@ class Detector(_Declared):
             return self
         if self.shape is None:
             raise ValueError("rows and columns need the shape of the full frame")
+        turned = turned_lengths(self.shape, self.rotation)
         for name, (start, stop), length in zip(
-            ("rows", "columns"), (self.rows, self.columns), self.shape, strict=True
+            ("rows", "columns"), (self.rows, self.columns), turned, strict=True
         ):
             if not start < stop <= length:
                 raise ValueError(
@@ -266,59 +278,6 @@ def _explain(error: ValidationError, file: str) -> str:
     found = "" if isinstance(first["input"], dict) else f" (found {first['input']!r:.80})"
     more = f"; {len(errors) - 1} more" if len(errors) > 1 else ""
     return f"{file}: {key}: {first['msg'].removeprefix('Value error, ')}{found}{more}"
-
-
-def science_window(
-    shape: tuple[int, int], detector: Detector, binning: tuple[int, int], trim: bool
-) -> tuple[tuple[slice, slice], bool, str | None]:
-    """Choose the pixels of a raw image to use.
-
-    Parameters
-    ----------
-    shape : (rows, columns)
-        Of the raw image.
-    detector : Detector
-        Of the arm.
-    binning : (x, y)
-        Of the raw image.
-    trim : bool
-        False: use all pixels.
-
-    Returns
-    -------
-    window : (slice, slice)
-        Rows and columns.
-    trimmed : bool
-    remark : str or None
-        Why the frame is not trimmed although the detector has a science window.
-    """
-    whole = (slice(0, shape[0]), slice(0, shape[1]))
-    if detector.shape is None or detector.rows is None or detector.columns is None:
-        return whole, False, None
-    by = binning[::-1]
-    for factor in (by, (1, 1)):
-        window = tuple(
-            slice(-(-start // n), stop // n)
-            for (start, stop), n in zip((detector.rows, detector.columns), factor, strict=True)
-        )
-        full = tuple(length // n for length, n in zip(detector.shape, factor, strict=True))
-        if tuple(shape) == full:
-            if not trim:
-                return whole, False, "not trimmed: trim is false, all pixels are used"
-            odd = f"full unbinned frame although binning is {size_text(binning)}"
-            return window, True, None if factor == by else odd
-        if tuple(shape) == tuple(part.stop - part.start for part in window):
-            return whole, False, None
-    remark = (
-        f"not trimmed: shape {size_text(shape)} (rows x columns) is neither that of a full frame, "
-        f"{size_text(detector.shape)}, nor of its science pixels, at binning {size_text(binning)}"
-    )
-    return whole, False, remark
-
-
-def size_text(lengths: Sequence[Any]) -> str:
-    """Return 2048x2048 for (2048, 2048)."""
-    return "x".join(str(length) for length in lengths)
 
 
 @dataclass

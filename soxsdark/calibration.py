@@ -1,0 +1,285 @@
+"""A master bias: read, compared with the raws it is to be subtracted from, and cut as they are."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from soxsdark.errors import InputError
+from soxsdark.flags import Background, find_background
+from soxsdark.instruments import FrameHeader, Profile, as_number, size_text
+from soxsdark.noise_model import BLOCK, SIGNIFICANT
+from soxsdark.orientation import to_raw, turned_lengths
+from soxsdark.product import images_of, reading
+from soxsdark.record import sha256_of
+from soxsdark.setups import Description, header_gain
+
+MASKS = ("QUAL", "MASK", "DQ")
+UNCERTAINTIES = ("ERRS", "UNCERT")
+ELECTRONS = ("electron", "electrons", "e-", "e")
+ADUS = ("adu", "count", "counts", "ct", "dn")
+GAIN_TOLERANCE = 1e-3
+"""How far two gains may be apart, relative: headers round them."""
+
+
+@dataclass(frozen=True)
+class MasterBias:
+    """A master bias of the science pixels, (rows, columns), electrons."""
+
+    path: Path
+    tag: str
+    values: np.ndarray
+    """float32, finite: where the file has no value, the background around."""
+    sigma: np.ndarray
+    """Standard deviation of `values`, float32."""
+    bad: np.ndarray
+    """True = bad in its own mask, or without a value."""
+    background: Background
+    """Smooth part of `values`."""
+    level: float
+    """Typical value."""
+    level_error: float | None
+    """Standard deviation of the level, common to all pixels; None: the file does not say."""
+    unit: str
+    """Unit of the file, and who says so."""
+    uncertainty: str
+    """Where `sigma` comes from."""
+    sha256: str
+    datamd5: str | None
+    remarks: tuple[str, ...] = ()
+
+    def pattern(self, first: int, last: int) -> np.ndarray:
+        """The fixed pattern above `level`, for pixel rows first to last (half-open), float32.
+
+        A pixel has its own value where that stands out of the background by more than 5 sigma,
+        else the background: so it is never off by more than that, and the noise of the bias is
+        not in it.
+        """
+        smooth, values = self.background.rows(first, last), self.values[first:last]
+        sure = np.abs(values - smooth) > SIGNIFICANT * self.sigma[first:last]
+        return np.where(sure, values, smooth) - np.float32(self.level)
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What the file holds, in its own units."""
+
+    header: fits.Header
+    values: np.ndarray
+    sigma: np.ndarray | None
+    bad: np.ndarray | None
+    unit: str
+
+
+def open_master_bias(
+    path: Path,
+    tag: str | None,
+    about: Description,
+    header: fits.Header,
+    raw_shape: Sequence[int],
+    profile: Profile,
+) -> MasterBias:
+    """Read a master bias for raws of one setup.
+
+    Parameters
+    ----------
+    path
+        The FITS file.
+    tag
+        What the SOF says of it, if it does.
+    about, header, raw_shape, profile
+        Of the first raw frame.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is no master bias, or one of another setup, shape or unit.
+    """
+    content = _read(path)
+    mine = FrameHeader(path, content.header, profile)
+    _check_category(mine)
+    remarks = _check_setup(mine, FrameHeader(about.path, header, profile), about.arm, tag)
+    if about.pedestal is False:
+        remarks.append("the readout removes the pedestal, says the profile: a rest is subtracted")
+    factor, unit, said = _electrons(path, content.unit, about)
+    remarks += said
+    if content.sigma is None:
+        remarks.append(f"{path.name} has no uncertainty ({' or '.join(UNCERTAINTIES)}): 0 assumed")
+    images = (content.values, content.sigma, content.bad)
+    images = (_cut(path, image, about, raw_shape) for image in images)
+    values, sigma, bad, background = _completed(path, *images, np.float32(factor))
+    error, said = _level_error(content.header, path.name)
+    remarks += said
+    return MasterBias(
+        path=path,
+        tag=tag or f"MASTER_BIAS_{about.arm or ''}".rstrip("_"),
+        values=values,
+        sigma=sigma,
+        bad=bad,
+        background=background,
+        level=float(np.median(background.level)),
+        level_error=error,
+        unit=unit,
+        uncertainty="assumed 0" if content.sigma is None else "the file",
+        sha256=sha256_of(path),
+        datamd5=str(content.header.get("DATAMD5", "")).strip() or None,
+        remarks=tuple(remarks),
+    )
+
+
+def _read(path: Path) -> _Content:
+    with reading(path, "a master bias") as hdus:
+        images = images_of(hdus)
+        if not images:
+            raise InputError(f"{path}: holds no 2-D image, expected a master bias")
+        main, *others = images
+        header = hdus[0].header.copy()
+        if main is not hdus[0]:
+            header.update(main.header)
+        sigma = next((hdu for hdu in others if hdu.name in UNCERTAINTIES), None)
+        mask = next((hdu for hdu in others if hdu.name in MASKS), None) or next(
+            (hdu for hdu in others if hdu.header["BITPIX"] > 0), None
+        )
+        return _Content(
+            header=header,
+            values=main.data.astype(np.float32),
+            sigma=None if sigma is None else _deviation(path, sigma),
+            bad=None if mask is None else np.asarray(mask.data) != 0,
+            unit=str(header.get("BUNIT", "")).strip(),
+        )
+
+
+def _deviation(path: Path, hdu) -> np.ndarray:
+    """Standard deviations, whatever kind of uncertainty is stored (UTYPE)."""
+    kind = str(hdu.header.get("UTYPE", "")).strip()
+    stored = hdu.data.astype(np.float32)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        match kind.lower().removesuffix("uncertainty"):
+            case "" | "std" | "stddev":
+                return stored
+            case "var" | "variance":
+                return np.sqrt(stored)
+            case "ivar" | "inversevariance":
+                return 1 / np.sqrt(stored)
+    raise InputError(
+        f"{path}: UTYPE of {hdu.name} is {kind!r}, expected StdDevUncertainty, "
+        "VarianceUncertainty or InverseVariance"
+    )
+
+
+def _check_category(mine: FrameHeader) -> None:
+    category = str(mine.header.get("ESO PRO CATG", "")).strip()
+    if category:
+        if not category.upper().startswith("MASTER_BIAS"):
+            raise mine.refuse("ESO PRO CATG", category, "a master bias (MASTER_BIAS)")
+        return
+    first = mine.first("image-type")
+    if first and not any(word in str(first[1]).upper() for word in ("BIAS", "ZERO")):
+        raise mine.refuse(*first, "a master bias; give another file")
+
+
+def _check_setup(mine: FrameHeader, raw: FrameHeader, arm: str | None, tag: str | None) -> list:
+    """Refuse the bias of another setup; return a remark on what cannot be compared."""
+    own, expected = _setup(mine), _setup(raw) | {"arm": arm}
+    own["arm"] = own["arm"] or (tag or "").partition("MASTER_BIAS_")[2] or None
+    wanted = [k for k in expected if k in mine.profile.setup and expected[k] is not None]
+    differing = [k for k in wanted if own[k] is not None and not _same(own[k], expected[k])]
+    if differing:
+        said = ", ".join(f"{k} {_text(own[k])} (expected {_text(expected[k])})" for k in differing)
+        raise InputError(
+            f"{mine.path}: the master bias is of another setup than the frames: {said}; "
+            "give one of theirs"
+        )
+    lacking = [k for k in wanted if own[k] is None]
+    if not lacking:
+        return []
+    return [f"{mine.path.name} does not say its {', '.join(lacking)}: not compared"]
+
+
+def _setup(frame: FrameHeader) -> dict[str, object]:
+    """What the header says of all that a bias depends on; None where it is silent."""
+    pairs = {
+        name: (frame.value(f"{name}-x"), frame.value(f"{name}-y")) for name in ("binning", "window")
+    }
+    gain = header_gain(frame)
+    return {
+        "instrument": frame.text("instrument"),
+        "arm": frame.text("arm"),
+        **{name: None if pair == (None, None) else pair for name, pair in pairs.items()},
+        "readout id": frame.value("readout-id"),
+        "readout name": frame.value("readout-name"),
+        "gain": gain.value if gain else None,
+    }
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=GAIN_TOLERANCE)
+    if isinstance(one, str) and isinstance(other, str):
+        return one.upper() == other.upper()
+    return one == other
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return size_text(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _electrons(path: Path, unit: str, about: Description) -> tuple[float, str, list[str]]:
+    """Electrons for each unit of the file, the unit with its source, remarks."""
+    if unit.lower() in ELECTRONS:
+        return 1.0, f"{unit} (BUNIT)", []
+    if unit.lower() in ADUS:
+        return about.gain.value, f"{unit} (BUNIT)", []
+    if unit:
+        raise InputError(f"{path}: BUNIT is {unit!r}, expected electron or ADU")
+    return about.gain.value, "adu (assumed)", [f"{path.name} has no BUNIT: taken to be in ADU"]
+
+
+def _cut(path: Path, image: np.ndarray | None, about: Description, raw_shape) -> np.ndarray | None:
+    science = tuple(part.stop - part.start for part in about.window)
+    if image is None:
+        return None
+    turned = to_raw(image, about.rotation)
+    if turned.shape == science:
+        return turned
+    if turned.shape != tuple(raw_shape):
+        sizes = [turned_lengths(shape, about.rotation) for shape in (science, raw_shape)]
+        raise InputError(
+            f"{path}: master bias of {size_text(image.shape)} pixels, {size_text(sizes[0])} (or "
+            f"the raw frame's {size_text(sizes[1])}) are expected"
+        )
+    return turned[about.window]
+
+
+def _completed(path: Path, values, sigma, bad, factor: np.float32) -> tuple:
+    """Values and errors in electrons, bad pixels, background.
+
+    Pixels without a value or an error are bad, and get those of their surroundings.
+    """
+    values = np.ascontiguousarray(values)
+    values *= factor
+    sigma = np.zeros(values.shape, np.float32) if sigma is None else np.ascontiguousarray(sigma)
+    sigma *= factor
+    known = np.isfinite(values)
+    doubtful = ~(known & np.isfinite(sigma) & (sigma >= 0))
+    bad = doubtful if bad is None else doubtful | bad
+    if bad.all():
+        raise InputError(f"{path}: has no good pixel, a master bias is expected")
+    background = find_background(values, bad, BLOCK)
+    np.copyto(sigma, background.sigma, where=doubtful)
+    if not known.all():
+        np.copyto(values, background.rows(0, len(values)), where=~known)
+    return values, sigma, bad, background
+
+
+def _level_error(header: fits.Header, name: str) -> tuple[float | None, list[str]]:
+    drift = as_number(header.get("ESO QC LEVEL DRIFT"))
+    frames = as_number(header.get("ESO PRO DATANCOM"))
+    if drift is None or not frames:
+        return None, [f"{name} does not say how well its level is known: taken to be exact"]
+    return drift / math.sqrt(frames), []

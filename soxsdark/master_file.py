@@ -1,0 +1,124 @@
+"""A master dark back from its file: that of this program, or another's."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from soxsdark.errors import InputError
+from soxsdark.flags import Flag
+from soxsdark.instruments import size_text
+from soxsdark.product import images_of, reading
+from soxsdark.record import sha256_of
+
+ELECTRON = "electron"
+ADU = "adu"
+_UNITS = {
+    **dict.fromkeys(("electron", "electrons", "e-", "e"), ELECTRON),
+    **dict.fromkeys(("adu", "dn", "ct", "count", "counts"), ADU),
+}
+
+
+@dataclass(frozen=True)
+class MasterFile:
+    """A master as it is stored; images of one shape (rows, columns)."""
+
+    path: Path
+    header: fits.Header
+    """Of the primary HDU, updated with that of the pixels."""
+    sha256: str
+    unit: str
+    """``electron`` or ``adu``, of `flux` and `errs`."""
+    flux: np.ndarray
+    """Double precision."""
+    errs: np.ndarray
+    """Standard deviation of `flux`; 0 if the file has none."""
+    has_errors: bool
+    qual: np.ndarray
+    """Flags, 0 = good. A mask without codes is INPUT; what is no number is EMPTY."""
+
+
+def unit_of(value: object) -> str | None:
+    """Return ``electron`` or ``adu`` for a BUNIT that means one of them, else None."""
+    return _UNITS.get(str(value or "").strip().lower())
+
+
+def read_master_dark(path: Path | str) -> MasterFile:
+    """Read a master dark with its errors and flags.
+
+    FLUX is the first 2-D image; ERRS (or UNCERT) and QUAL (or MASK) go with it, as this program,
+    soxspipe and `astropy.nddata.CCDData` write them.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is damaged or something else, or its unit is not known.
+    """
+    path = Path(path)
+    with reading(path, "a master dark") as hdus:
+        _check_sums(path, hdus)
+        header, images = hdus[0].header.copy(), images_of(hdus)
+        category = str(header.get("ESO PRO CATG", "")).strip()
+        if category and not category.startswith("MASTER_DARK"):
+            raise InputError(
+                f"{path}: ESO PRO CATG is {category!r}, expected a master dark (MASTER_DARK)"
+            )
+        if not images:
+            raise InputError(f"{path}: holds no 2-D image, expected a master dark")
+        if images[0] is not hdus[0]:
+            header.update(images[0].header)
+        named = {hdu.name: hdu for hdu in images[1:]}
+        flux = np.asarray(images[0].data, np.float64)
+        given, qual = _errors(path, named), _flags(named, flux)
+    errs = np.zeros_like(flux) if given is None else given
+    unit = unit_of(header.get("BUNIT"))
+    if unit is None:
+        found = f"is {header['BUNIT']!r}" if "BUNIT" in header else "is missing"
+        raise InputError(f"{path}: BUNIT {found}, expected electron or adu; correct the header")
+    for name, image in (("errors", errs), ("flags", qual)):
+        if image.shape != flux.shape:
+            sizes = size_text(image.shape), size_text(flux.shape)
+            raise InputError(f"{path}: {name} of {sizes[0]} pixels, expected {sizes[1]}")
+    return MasterFile(path, header, sha256_of(path), unit, flux, errs, given is not None, qual)
+
+
+def _check_sums(path: Path, hdus: fits.HDUList) -> None:
+    for number, hdu in enumerate(hdus):
+        for key, verified in (
+            ("DATASUM", hdu.verify_datasum()),
+            ("CHECKSUM", hdu.verify_checksum()),
+        ):
+            if verified == 0:
+                raise InputError(
+                    f"{path}: HDU {number}: {key} does not fit: the file was damaged or edited; "
+                    "make or copy it again"
+                )
+
+
+def _errors(path: Path, named: dict) -> np.ndarray | None:
+    hdu = named.get("ERRS") or named.get("UNCERT")
+    if hdu is None:
+        return None
+    kind = str(hdu.header.get("UTYPE", "StdDevUncertainty")).strip()
+    errors = np.asarray(hdu.data, np.float64)
+    if kind == "StdDevUncertainty":
+        return errors
+    if kind == "VarianceUncertainty":
+        return np.sqrt(errors)
+    raise InputError(
+        f"{path}: UTYPE of {hdu.name} is {kind!r}, expected StdDevUncertainty or "
+        "VarianceUncertainty; correct the header"
+    )
+
+
+def _flags(named: dict, flux: np.ndarray) -> np.ndarray:
+    if "QUAL" in named:
+        flags = np.asarray(named["QUAL"].data).astype(np.int32)
+    elif "MASK" in named:
+        flags = np.where(np.asarray(named["MASK"].data) != 0, np.int32(Flag.INPUT), np.int32(0))
+    else:
+        flags = np.zeros(flux.shape, np.int32)
+    if flags.shape == flux.shape:
+        flags[~np.isfinite(flux)] |= np.int32(Flag.EMPTY)
+    return flags

@@ -1,0 +1,121 @@
+"""Whether the frames of a set are of one setup, and which setups there are if they are not."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from soxsdark.errors import InputError
+from soxsdark.instruments import as_number, size_text
+from soxsdark.setups import Description
+
+TIMES = {"exposure time", "DIT"}
+"""Setup keys that are compared within a tolerance."""
+UNITS = dict.fromkeys(TIMES, " s")
+MOST_GROUPS = 6
+"""Setups that a message lists."""
+
+
+def check_one_setup(descriptions: Sequence[Description], tolerance: float = 0.0) -> None:
+    """Check that all frames are of one setup.
+
+    Values are compared exactly, times within a tolerance. A keyword that a frame lacks is optional
+    and not compared (see `setup_remarks`); NDIT and binning count as 1 then.
+
+    Parameters
+    ----------
+    descriptions : sequence of Description
+        One a frame, of one profile.
+    tolerance : float
+        Seconds that exposure times, and DITs, may lie apart.
+
+    Raises
+    ------
+    InputError
+        They differ: the first line names the keys, then comes a table of the values, then how the
+        set could be split.
+    """
+    values = _values_by_key(descriptions, tolerance)
+    differing = {
+        key: found
+        for key, found in values.items()
+        if len([value for value in found if value is not None]) > 1
+    }
+    if not differing:
+        return
+    rows = [
+        (key, _display(value), len(members), str(descriptions[members[0]].path))
+        for key, found in differing.items()
+        for value, members in found.items()
+    ]
+    from tabulate import tabulate
+
+    table = tabulate(rows, headers=("key", "value", "files", "for example"), disable_numparse=True)
+    raise InputError(
+        f"the {len(descriptions)} frames are not of one setup: {', '.join(differing)} "
+        f"{'differs' if len(differing) == 1 else 'differ'}; expected one value each\n"
+        f"{table}\nSplit the set into one SOF a setup: {_groups(differing, len(descriptions))}."
+    )
+
+
+def _groups(differing: Mapping[str, Mapping[Any, Sequence[int]]], frames: int) -> str:
+    """Say which setups there are in a set, and of how many frames."""
+    counts: dict[tuple[str, ...], int] = {}
+    for number in range(frames):
+        names = tuple(
+            f"{key} {_display(value)}{UNITS.get(key, '')}"
+            for key, found in differing.items()
+            for value, members in found.items()
+            if number in members
+        )
+        counts[names] = counts.get(names, 0) + 1
+    said = [f"{', '.join(g)} ({n} frame{'s' * (n > 1)})" for g, n in counts.items()]
+    more = [f"and {len(said) - MOST_GROUPS} more"] if len(said) > MOST_GROUPS else []
+    return "; ".join([*said[:MOST_GROUPS], *more])
+
+
+def setup_remarks(descriptions: Sequence[Description]) -> tuple[str, ...]:
+    """Name the setup keys that some frames have and others lack."""
+    remarks = []
+    for key, found in _values_by_key(descriptions).items():
+        lacking = found.get(None, [])
+        if lacking and len(found) > 1:
+            remarks.append(
+                f"{key} is not in the header of {len(lacking)} of {len(descriptions)} frames "
+                f"({descriptions[lacking[0]].path}): taken to be that of the others"
+            )
+    return tuple(remarks)
+
+
+def _values_by_key(
+    descriptions: Sequence[Description], tolerance: float = 0.0
+) -> dict[str, dict[Any, list[int]]]:
+    """For each setup key its values, and for each value the numbers of the frames that have it."""
+    result: dict[str, dict[Any, list[int]]] = {}
+    for number, one in enumerate(descriptions):
+        for key, value in one.setup.items():
+            effective = {"NDIT": one.ndit, "binning": one.binning}.get(key, value)
+            result.setdefault(key, {}).setdefault(effective, []).append(number)
+    for key in TIMES & result.keys():
+        result[key] = _joined(result[key], tolerance)
+    return result
+
+
+def _joined(found: dict[Any, list[int]], tolerance: float) -> dict[Any, list[int]]:
+    """Join times that lie no farther apart than the tolerance, under the shortest of them."""
+    times = sorted(time for value in found if (time := as_number(value)) is not None)
+    shortest: dict[Any, float] = {}
+    start = -math.inf
+    for time in times:
+        # a little more, for times that have no exact binary value
+        start = start if time - start <= tolerance * (1 + 1e-9) else time
+        shortest[time] = start
+    result: dict[Any, list[int]] = {}
+    for value, members in found.items():
+        result.setdefault(shortest.get(value, value), []).extend(members)
+    return result
+
+
+def _display(value: object) -> str:
+    if value is None:
+        return "(not given)"
+    return size_text(value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,114 @@
+"""What is said of a frame without its dark: header and record."""
+
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from astropy.io import fits
+
+from soxsdark.dark_match import Dark
+from soxsdark.headers import ProductFacts, product_header
+from soxsdark.subtraction import Job, Result, Tools
+from soxsdark.version import __version__
+
+CATEGORY = "DARK_SUBTRACTED"
+RECIPE = "subtract"
+
+
+def subtracted_header(
+    job: Job, tools: Tools, result: Result, run_id: str, name: str | None
+) -> fits.Header:
+    about, dark, bias = job.about, tools.dark, tools.bias
+    used = [(dark.path.name, _category(dark), _md5(dark), dark.file.sha256)]
+    if bias is not None:
+        used.append((bias.path.name, bias.tag, bias.datamd5, bias.sha256))
+    sums = [(f"sha256 of {n}", sha256) for n, *_, sha256 in used]
+    total = about.exposure_time * about.ndit
+    start = about.mjd_obs
+    facts = ProductFacts(
+        version=__version__,
+        run_id=run_id,
+        recipe_id=RECIPE,
+        products={} if name is None else {CATEGORY: name},
+        raws=[(job.source.path.name, about.image_type or None)],
+        calibrations=[entry[:3] for entry in used],
+        parameters=[("scale", tools.scale), ("factor", job.factor), *sums],
+        metrics=result.metrics,
+        exposure_time=about.exposure_time,
+        total_exposure=total,
+        instrument=str(about.setup.get("instrument") or "") or None,
+        arm=about.arm,
+        first_date_obs=about.date_obs,
+        first_mjd=start,
+        last_mjd=None if start is None else start + total / 86400,
+        ndit=about.ndit,
+        window=about.window,
+        trimmed=about.trimmed,
+        rotation=about.rotation,
+        pedestal=False,
+    )
+    return product_header(job.source.header, facts, CATEGORY)
+
+
+def _category(dark: Dark) -> str:
+    return str(dark.file.header.get("ESO PRO CATG", "MASTER_DARK"))
+
+
+def _md5(dark: Dark) -> str | None:
+    return str(dark.file.header.get("DATAMD5", "")).strip() or None
+
+
+def subtracted_record(
+    job: Job, tools: Tools, result: Result, run_id: str, command: Sequence[str], started: datetime
+) -> dict:
+    about, dark, bias = job.about, tools.dark, tools.bias
+    return {
+        "program": "soxsdark",
+        "version": __version__,
+        "run-id": run_id,
+        "recipe": RECIPE,
+        "succeeded": True,
+        "command": list(command),
+        "started": started,
+        "ended": datetime.now(UTC),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in ("numpy", "astropy", "ccdproc")},
+        "instrument-profile": dark.profile.name,
+        "setup": dict(about.setup),
+        "trimmed": about.trimmed,
+        "window": [[part.start, part.stop] for part in about.window],
+        "frame": {
+            "path": job.source.path.absolute(),
+            "sha256": result.sha256,
+            "unit": job.source.unit,
+            "exposure-time": about.exposure_time,
+            "gain": {"value": about.gain.value, "source": about.gain.source},
+            "ron": result.ron,
+        },
+        "dark": {
+            "path": dark.path.absolute(),
+            "sha256": dark.file.sha256,
+            "datamd5": _md5(dark),
+            "exposure-time": dark.about.exposure_time,
+            "run-id": dark.file.header.get("ESO PRO RUNID"),
+            "qa-flag": dark.file.header.get("ESO PRO QA FLAG"),
+        },
+        "master-bias": None
+        if bias is None
+        else {"path": bias.path.absolute(), "sha256": bias.sha256, "datamd5": bias.datamd5},
+        "scale": tools.scale,
+        "factor": job.factor,
+        "remarks": _remarks(job, tools, result),
+        "warnings": list(about.warnings),
+        "metrics": {m.name: {"value": m.value, "unit": m.unit} for m in result.metrics},
+    }
+
+
+def _remarks(job: Job, tools: Tools, result: Result) -> list[str]:
+    said = [*job.source.remarks, *job.about.remarks, *(tools.bias.remarks if tools.bias else ())]
+    if not tools.dark.file.has_errors:
+        said.append(f"{tools.dark.path.name} has no errors (ERRS or UNCERT): 0 assumed")
+    if result.ron is None and job.source.errs is None:
+        said.append("read noise unknown: ERRS lacks it")
+    return said

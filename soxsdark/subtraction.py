@@ -1,0 +1,186 @@
+"""The arithmetic of taking a master dark off a frame; writes nothing."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from soxsdark.calibration import MasterBias
+from soxsdark.dark_match import Dark, Scale
+from soxsdark.flags import Flag
+from soxsdark.frame_source import Source
+from soxsdark.instruments import as_number
+from soxsdark.master_file import ELECTRON
+from soxsdark.medians import median
+from soxsdark.orientation import all_to_product, to_raw
+from soxsdark.product import Subtracted
+from soxsdark.quality import Metric
+from soxsdark.setups import Description
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What is subtracted, and how."""
+
+    dark: Dark
+    """In electrons and raw orientation; without a pedestal, if there is a bias for it."""
+    bias: MasterBias | None
+    scale: Scale
+    level: float
+    """Median of the dark's good pixels, e-."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A frame that was matched with the dark."""
+
+    source: Source
+    about: Description
+    factor: float
+    """By what the dark is multiplied."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A frame without its dark, in product orientation."""
+
+    images: Subtracted
+    sha256: str | None
+    """Of the raw file."""
+    ron: float | None
+    """Read noise in ERRS, e-; None: unknown, or the frame brought its own errors."""
+    metrics: tuple[Metric, ...]
+
+
+def prepare(dark: Dark, bias: MasterBias | None, about: Description, scale: Scale) -> Tools:
+    """Make ready what is common to all frames, of which `about` is one."""
+    file = dark.file
+    gain = 1.0 if file.unit == ELECTRON else about.gain.value
+    images = (file.flux * gain, file.errs * gain, file.qual)
+    flux, errs, qual = (to_raw(image, about.rotation) for image in images)
+    if bias is not None and dark.bias is None and dark.pedestal is not False:
+        flux = flux - bias.values
+        errs = np.hypot(errs, bias.sigma)
+        qual = _marked(qual, bias.bad, Flag.INPUT)
+        dark = replace(dark, bias=(bias.path.name, bias.datamd5))
+    file = replace(file, unit=ELECTRON, flux=flux, errs=errs, qual=qual)
+    good = flux[qual == 0]
+    level = median(good) if good.size else 0.0
+    return Tools(replace(dark, file=file), bias, scale, level)
+
+
+def _marked(flags: np.ndarray, where: np.ndarray, flag: Flag) -> np.ndarray:
+    return np.where(where, flags | np.int32(flag), flags)
+
+
+def subtract(job: Job, tools: Tools) -> Result:
+    """The arithmetic of one frame, in double precision and raw orientation."""
+    source, about = job.source, job.about
+    stored, sha256 = source.read()
+    raw = stored[about.window]
+    gain = 1.0 if source.unit == ELECTRON else about.gain.value
+    flags = _frame_flags(job, raw)
+    values = raw.astype(np.float64) * gain
+    if tools.bias is not None:
+        values -= tools.bias.values
+        flags = _marked(flags, tools.bias.bad, Flag.INPUT)
+    ron = None
+    if source.errs is not None:
+        variance = (source.errs[about.window].astype(np.float64) * gain) ** 2
+    else:
+        ron = _read_noise(job, tools)
+        quantum = gain if stored.dtype.kind in "iu" else 0.0
+        variance = _frame_variance(values - _base(tools), ron or 0.0, quantum, about.ndit)
+    if tools.bias is not None:
+        variance += _bias_share(job.factor, tools) * tools.bias.sigma.astype(np.float64) ** 2
+    errs = np.sqrt(np.fmax(variance, 0.0))
+    flux, errs, bad = _by_ccdproc(values, errs, flags != 0, job, tools.dark)
+    flags |= tools.dark.file.qual
+    metrics = _metrics(flux, bad, job.factor)
+    images = all_to_product(Subtracted(flux, errs, flags), about.rotation)
+    return Result(images, sha256, ron, metrics)
+
+
+def _frame_flags(job: Job, raw: np.ndarray) -> np.ndarray:
+    flags = np.zeros(raw.shape, np.int32)
+    flags[~np.isfinite(raw)] |= np.int32(Flag.EMPTY)
+    full = job.about.saturation.value
+    if full is not None and job.source.unit != ELECTRON:
+        flags[raw >= full] |= np.int32(Flag.SATURATED)
+    if job.source.bad is not None:
+        flags[job.source.bad[job.about.window]] |= np.int32(Flag.INPUT)
+    return flags
+
+
+def _by_ccdproc(
+    values: np.ndarray, errs: np.ndarray, bad: np.ndarray, job: Job, dark: Dark
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Subtract the dark; errors add in quadrature, masks by "or"."""
+    import ccdproc
+    from astropy import units
+    from astropy.nddata import CCDData, StdDevUncertainty
+
+    def ccd(flux, errs, mask) -> CCDData:
+        return CCDData(flux, unit=ELECTRON, uncertainty=StdDevUncertainty(errs), mask=mask)
+
+    file = dark.file
+    result = ccdproc.subtract_dark(
+        ccd(values, errs, bad),
+        ccd(file.flux, file.errs, file.qual != 0),
+        # as the factor says, which is 1 for times within the tolerance
+        data_exposure=job.factor * units.s,
+        dark_exposure=1 * units.s,
+        scale=job.factor != 1,
+        add_keyword=None,
+    )
+    return result.data, result.uncertainty.array, result.mask
+
+
+def _base(tools: Tools) -> float:
+    """What of a frame's level is no signal: a pedestal that nothing but the dark takes off."""
+    free = tools.bias is not None or tools.dark.pedestal is False
+    return 0.0 if free else tools.level
+
+
+def _read_noise(job: Job, tools: Tools) -> float | None:
+    """Read noise of the frame, e-: as measured on the darks, else as header or profile say."""
+    dark = tools.dark
+    measured = as_number(dark.file.header.get("ESO QC RAW RON"))
+    if measured is None:
+        return job.about.ron.value
+    variance = measured**2
+    if tools.bias is not None and dark.pedestal is not False:
+        # where the pedestal was unknown, the shot noise of the typical dark counts as read noise
+        variance = max(variance - max(tools.level, 0.0) / dark.about.ndit, 0.0)
+    return math.sqrt(variance * dark.about.ndit / job.about.ndit)
+
+
+def _frame_variance(signal: np.ndarray, ron: float, quantum: float, ndit: int) -> np.ndarray:
+    """Variance of a frame, e-²: ron² + quantum²/12 + signal / NDIT, where there is signal."""
+    return np.fmax(signal, 0.0) / ndit + (ron**2 + quantum**2 / 12)
+
+
+def _bias_share(factor: float, tools: Tools) -> float:
+    """How much of the variance of the bias goes with the frame.
+
+    Of ``frame - bias - factor (dark - bias)`` a share of (1 - factor)² remains of the same bias;
+    the errors of the dark bring factor² of it.
+    """
+    taken = tools.dark.bias
+    same = taken is not None and taken == (tools.bias.path.name, tools.bias.datamd5)
+    return 1 - 2 * factor if same else 1.0
+
+
+def _metrics(flux: np.ndarray, bad: np.ndarray, factor: float) -> tuple[Metric, ...]:
+    good, centre, spread = flux[~bad], None, None
+    if good.size:
+        middle = median(good)
+        # what a float32 image can tell
+        centre = float(f"{middle:.7g}")
+        spread = float(f"{1.4826 * median(np.abs(good - middle)):.7g}")
+    return (
+        Metric("DSUB MEDIAN", centre, "electron", "Median of the good pixels"),
+        Metric("DSUB SCATTER", spread, "electron", "1.4826 MAD of the good pixels"),
+        Metric("DSUB FACTOR", factor, "", "By what the dark was multiplied"),
+        Metric("BADPIX NUM", int(np.count_nonzero(bad)), "count", "Pixels with any flag"),
+    )
