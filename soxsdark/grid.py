@@ -40,9 +40,7 @@ class Grid:
         """The pixel rows of each row of blocks."""
         return [slice(*pair) for pair in pairwise(self.rows.tolist())]
 
-    def cut(
-        self, band: np.ndarray, bad: np.ndarray | None = None, *, thin: int = 1
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def cut(self, band: np.ndarray, bad: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The pixels of one row of blocks, a line for each block, for work on all of them at once.
 
         Parameters
@@ -51,9 +49,6 @@ class Grid:
             The pixel rows of these blocks: ``image[rows]`` with `rows` of `bands`.
         bad : ndarray of bool, shape of `band`, optional
             True = bad. Pixels that are not finite are bad too.
-        thin : int
-            Take every `thin`-th row and column of each block, the first half a step in, so that
-            they lie about its middle.
 
         Returns
         -------
@@ -63,18 +58,15 @@ class Grid:
         count : ndarray of int, (blocks,)
             Good pixels of each line.
         """
-        half = thin // 2
-        band = band[half::thin]
-        bad = None if bad is None else bad[half::thin]
         floating = band.dtype.kind == "f"
         if floating:
             bad = ~np.isfinite(band) if bad is None else bad | ~np.isfinite(band)
         last = np.nan if floating else np.iinfo(band.dtype).max
-        widths = np.maximum(-((half - np.diff(self.columns)) // thin), 0)
+        widths = np.diff(self.columns)
         lines = np.empty((len(widths), len(band), widths.max()), band.dtype.newbyteorder("="))
         count = len(band) * widths
         for j, (start, stop) in enumerate(pairwise(self.columns)):
-            columns, own = slice(start + half, stop, thin), lines[j, :, : widths[j]]
+            columns, own = slice(start, stop), lines[j, :, : widths[j]]
             own[:] = band[:, columns]
             lines[j, :, widths[j] :] = last
             if bad is not None:

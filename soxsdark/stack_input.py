@@ -17,7 +17,7 @@ from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model
 from soxsdark.parallel import in_order, processors
 from soxsdark.slope import BrightPixels, bright_places
 
-THINNED = 32
+THINNED, STEP = 32, 5
 """Blocks from this side on are sampled in every fifth row and column."""
 
 
@@ -133,17 +133,32 @@ def block_medians(frame: np.ndarray, grid: Grid, bad: np.ndarray | None = None) 
     """Median of the good pixels in each block of the grid (NaN: none).
 
     Of every fifth row and column in blocks of 32 pixels and more: some 170 of 4096 pixels tell
-    the background to a tenth of the noise. In 61 to 65 columns these are 13, so that even and
-    odd columns of different level never tie.
+    the background to a tenth of the noise. They are an odd number a side, so that even and odd
+    columns of different level never tie.
     """
-    result = np.empty(grid.shape)
-    narrowest = min(np.diff(grid.rows).min(), np.diff(grid.columns).min())
-    thin = 5 if narrowest >= THINNED else 1
-    for i, rows in enumerate(grid.bands()):
-        lines, count = grid.cut(frame[rows], None if bad is None else bad[rows], thin=thin)
-        lines.sort(axis=1)
-        result[i] = run_medians(lines, 0, count)
-    return result
+    rows, columns = (_spread(edges) for edges in (grid.rows, grid.columns))
+    place = np.ix_(rows.ravel(), columns.ravel())
+    lines = frame[place].astype(frame.dtype.newbyteorder("="), copy=False)
+    count = rows.shape[1] * columns.shape[1]
+    if lines.dtype.kind == "f" or bad is not None:
+        out = ~np.isfinite(lines)
+        if bad is not None:
+            out |= bad[place]
+        lines = np.where(out, np.nan, lines)
+    lines = lines.reshape(*rows.shape, *columns.shape).transpose(0, 2, 1, 3).reshape(-1, count)
+    lines.sort(axis=1)
+    good = np.isfinite(lines).sum(axis=1) if lines.dtype.kind == "f" else count
+    return run_medians(lines, 0, good).reshape(grid.shape)
+
+
+def _spread(edges: np.ndarray) -> np.ndarray:
+    """Positions in each block, equally many in all: (blocks, positions)."""
+    narrowest = int(np.diff(edges).min())
+    step = STEP if narrowest >= THINNED else 1
+    number = (narrowest - step // 2 - 1) // step + 1
+    if step > 1:
+        number -= number % 2 == 0
+    return edges[:-1, None] + step // 2 + step * np.arange(number)
 
 
 def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:

@@ -10,6 +10,7 @@ from soxsdark.grid import Grid
 from soxsdark.noise_model import NoiseModel, build_noise_model, shot_noise
 from soxsdark.slope import BrightPixels, bright_places, measure_slope
 from soxsdark.stack_input import block_medians, measure_noise
+from tests.reference import blocks_of
 
 
 def noise_of_pair(first, second, grid, quantum=0.0, bad=None, background=None, **options):
@@ -291,3 +292,20 @@ def test_block_medians():
     np.testing.assert_allclose(found, [[np.median(upper)], [np.median(frame[64:])]], atol=40)
     bad[64:] = True
     assert np.isnan(block_medians(frame, grid, bad)[1, 0])
+
+
+@pytest.mark.parametrize("shape", [(128, 128), (130, 190), (63, 65), (20, 40)])
+@pytest.mark.parametrize("kind", ["u2", "i4", "f4"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_block_medians_of_noise(shape, kind, masked):
+    rng = np.random.default_rng(3)
+    frame = rng.normal(1000, 9, shape).astype(kind)
+    bad = rng.random(shape) < 0.1 if masked else None
+    if masked:
+        frame[bad] = 60000
+    grid = Grid.of(shape, 64)
+    found = block_medians(frame, grid, bad)
+    for i, j, rows, columns in blocks_of(grid):
+        good = slice(None) if bad is None else ~bad[rows, columns]
+        # some 130 pixels: 1.25 x 9 / sqrt(130), and a step of 1
+        assert found[i, j] == pytest.approx(np.median(frame[rows, columns][good]), abs=5)
