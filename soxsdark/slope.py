@@ -17,7 +17,7 @@ STEADY = 1 / 3
 """A bright pixel has at least this share of its signal in every frame."""
 ENOUGH = 300
 """Samples in a bin of signal below which the slope is not measured there."""
-MOST = 3_000_000
+MOST = 1_500_000
 """Samples of bright pixels that are kept: beyond this more of them add nothing."""
 
 
@@ -88,7 +88,7 @@ def _pairs(bright: BrightPixels, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     """Signal and difference of consecutive frames, where the pixel is bright and steady."""
     if not bright.values.size:
         return np.zeros(0), np.zeros(0)
-    values = bright.values - bright.background
+    values = np.subtract(bright.values, bright.background, dtype=np.float32)
     signal, difference = (values[1:] + values[:-1]) / 2, np.diff(values, axis=0)
     # dark in any frame: telegraph noise, a cosmic ray in another, noise without signal
     lowest = np.fmin.reduce(values, axis=0)
