@@ -11,7 +11,9 @@ from astropy.io import fits
 from soxsdark.errors import InputError
 from soxsdark.flags import Background, find_background
 from soxsdark.instruments import FrameHeader, Profile, as_number, size_text
+from soxsdark.master_file import ELECTRON, unit_of
 from soxsdark.noise_model import BLOCK, SIGNIFICANT
+from soxsdark.one_setup import same_value, value_text
 from soxsdark.orientation import to_raw, turned_lengths
 from soxsdark.product import images_of, reading
 from soxsdark.record import sha256_of
@@ -19,10 +21,6 @@ from soxsdark.setups import Description, header_gain
 
 MASKS = ("QUAL", "MASK", "DQ")
 UNCERTAINTIES = ("ERRS", "UNCERT")
-ELECTRONS = ("electron", "electrons", "e-", "e")
-ADUS = ("adu", "count", "counts", "ct", "dn")
-GAIN_TOLERANCE = 1e-3
-"""How far two gains may be apart, relative: headers round them."""
 
 
 @dataclass(frozen=True)
@@ -186,9 +184,11 @@ def _check_setup(mine: FrameHeader, raw: FrameHeader, arm: str | None, tag: str 
     own, expected = _setup(mine), _setup(raw) | {"arm": arm}
     own["arm"] = own["arm"] or (tag or "").partition("MASTER_BIAS_")[2] or None
     wanted = [k for k in expected if k in mine.profile.setup and expected[k] is not None]
-    differing = [k for k in wanted if own[k] is not None and not _same(own[k], expected[k])]
+    differing = [k for k in wanted if own[k] is not None and not same_value(own[k], expected[k])]
     if differing:
-        said = ", ".join(f"{k} {_text(own[k])} (expected {_text(expected[k])})" for k in differing)
+        said = ", ".join(
+            f"{k} {value_text(own[k])} (expected {value_text(expected[k])})" for k in differing
+        )
         raise InputError(
             f"{mine.path}: the master bias is of another setup than the frames: {said}; "
             "give one of theirs"
@@ -215,26 +215,11 @@ def _setup(frame: FrameHeader) -> dict[str, object]:
     }
 
 
-def _same(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=GAIN_TOLERANCE)
-    if isinstance(one, str) and isinstance(other, str):
-        return one.upper() == other.upper()
-    return one == other
-
-
-def _text(value: object) -> str:
-    if isinstance(value, tuple):
-        return size_text(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _electrons(path: Path, unit: str, about: Description) -> tuple[float, str, list[str]]:
     """Electrons for each unit of the file, the unit with its source, remarks."""
-    if unit.lower() in ELECTRONS:
-        return 1.0, f"{unit} (BUNIT)", []
-    if unit.lower() in ADUS:
-        return about.gain.value, f"{unit} (BUNIT)", []
+    known = unit_of(unit)
+    if known:
+        return 1.0 if known == ELECTRON else about.gain.value, f"{unit} (BUNIT)", []
     if unit:
         raise InputError(f"{path}: BUNIT is {unit!r}, expected electron or ADU")
     return about.gain.value, "adu (assumed)", [f"{path.name} has no BUNIT: taken to be in ADU"]

@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -112,15 +113,8 @@ def _run(name, stop, inputs, settings, output, overwrite, quiet, verbose, overri
     """Run a recipe; return the exit code."""
     if quiet and verbose:
         raise click.UsageError("-q and -V exclude each other")
-    recipe, screen = _reduction()
-    bar = screen.Progress()
-
-    def progress(stage: str, done: int, total: int) -> None:
-        stop.check()
-        if not quiet:
-            bar(stage, done, total)
-
-    try:
+    recipe = _reduction()
+    with _progress(stop, quiet) as progress:
         result = getattr(recipe, name)(
             inputs[0] if len(inputs) == 1 else list(inputs),
             settings,
@@ -131,8 +125,6 @@ def _run(name, stop, inputs, settings, output, overwrite, quiet, verbose, overri
             progress=progress,
             **options,
         )
-    finally:
-        bar.close()
     if quiet:
         for metric in result.reduced.judged.concerns:
             _say(f"{result.master}: {metric.why}")
@@ -150,11 +142,29 @@ def _reduction():
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()
     try:
-        from soxsdark import recipe, screen
+        from soxsdark import recipe
     finally:
         gc.enable()
     gc.freeze()
-    return recipe, screen
+    return recipe
+
+
+@contextmanager
+def _progress(stop: Termination, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """What a run calls at every step: asks for a signal, and shows a bar unless told not to."""
+    from soxsdark.screen import Progress
+
+    bar = Progress()
+
+    def progress(stage: str, done: int, total: int) -> None:
+        stop.check()
+        if not quiet:
+            bar(stage, done, total)
+
+    try:
+        yield progress
+    finally:
+        bar.close()
 
 
 def _show(result, verbose: bool) -> None:
@@ -194,19 +204,10 @@ def subtract(stop, frames, quiet, **options) -> int:
     from soxsdark import screen
     from soxsdark.subtract import subtract_files
 
-    bar = screen.Progress()
-
-    def progress(stage: str, done: int, total: int) -> None:
-        stop.check()
-        if not quiet:
-            bar(stage, done, total)
-
-    try:
+    with _progress(stop, quiet) as progress:
         results = subtract_files(
             frames, command=["soxsdark", *sys.argv[1:]], progress=progress, **options
         )
-    finally:
-        bar.close()
     for line in () if quiet else screen.subtracted(results):
         click.echo(line)
     return ExitCode.DONE

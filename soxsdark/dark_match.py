@@ -1,7 +1,6 @@
 """Whether a master dark fits a frame, and by what it is multiplied: setup, time, pedestal, unit."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +9,13 @@ from typing import Literal
 from soxsdark.errors import InputError
 from soxsdark.instruments import Detector, Profile, load_profile, recognise, size_text
 from soxsdark.master_file import ADU, ELECTRON, MasterFile
+from soxsdark.one_setup import same_value, value_text
 from soxsdark.settings import MdarkSettings, Settings
 from soxsdark.setups import Description, describe
 
 Scale = Literal["auto", "always", "never"]
 SCALES = ("auto", "always", "never")
 PEDESTAL = "ESO PRO PEDESTAL"
-SAME_GAIN = 1e-3
-"""How far two gains may be apart, relative: headers round them."""
 INHERITED = (
     "instrument", "data-extension", "trim", "gain", "ron", "saturation", "exposure-time-tolerance",
 )  # fmt: skip
@@ -120,9 +118,12 @@ def check_match(frame: Description, dark: Dark) -> None:
         The setups or shapes differ, or the units and no gain is known to convert them.
     """
     own, expected = _setup(dark.about), _setup(frame)
-    differing = [key for key, value in expected.items() if not _same(value, own.get(key))]
+    both = [key for key in expected if expected[key] is not None and own.get(key) is not None]
+    differing = [key for key in both if not same_value(expected[key], own[key])]
     if differing:
-        said = ", ".join(f"{k} {_text(expected[k])} (the dark: {_text(own[k])})" for k in differing)
+        said = ", ".join(
+            f"{k} {value_text(expected[k])} (the dark: {value_text(own[k])})" for k in differing
+        )
         raise InputError(
             f"{frame.path}: of another setup than {dark.path.name}: {said}; take a dark of its own"
         )
@@ -162,22 +163,6 @@ def _setup(about: Description) -> dict[str, object]:
     if about.gain.source == "assumed":
         setup["gain"] = None
     return setup
-
-
-def _same(one: object, other: object) -> bool:
-    if one is None or other is None:
-        return True
-    if isinstance(one, float) and isinstance(other, int | float):
-        return math.isclose(one, other, rel_tol=SAME_GAIN)
-    if isinstance(one, str) and isinstance(other, str):
-        return one.upper() == other.upper()
-    return one == other
-
-
-def _text(value: object) -> str:
-    if isinstance(value, tuple):
-        return size_text(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def check_bias(frame: Description, dark: Dark, given: bool) -> None:

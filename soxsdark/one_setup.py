@@ -13,6 +13,8 @@ TIMES = {"exposure time", "DIT"}
 UNITS = dict.fromkeys(TIMES, " s")
 MOST_GROUPS = 6
 """Setups that a message lists."""
+ROUNDED = 1e-3
+"""How far two numbers may be apart, relative: headers round them."""
 
 
 def check_one_setup(descriptions: Sequence[Description], tolerance: float = 0.0) -> None:
@@ -119,3 +121,19 @@ def _display(value: object) -> str:
     if value is None:
         return "(not given)"
     return size_text(value) if isinstance(value, tuple) else str(value)
+
+
+def same_value(one: object, other: object) -> bool:
+    """Whether two setup values of different files agree; numbers as far as headers round them."""
+    if isinstance(one, float) and isinstance(other, int | float):
+        return math.isclose(one, other, rel_tol=ROUNDED)
+    if isinstance(one, str) and isinstance(other, str):
+        return one.upper() == other.upper()
+    return one == other
+
+
+def value_text(value: object) -> str:
+    """A setup value for a message."""
+    if isinstance(value, tuple):
+        return size_text(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

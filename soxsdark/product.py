@@ -90,16 +90,6 @@ def write_products(products: Sequence[Product], threads: int = 2) -> list[Writte
     return write_files([_plan(product) for product in products], threads)
 
 
-def write_master(path: Path | str, master: Master, header: fits.Header) -> Written:
-    """Write one master dark, as `write_products` does."""
-    return write_products([Product(Path(path), master, header)])[0]
-
-
-def write_mask(path: Path | str, mask: Mask, header: fits.Header) -> Written:
-    """Write one bad-pixel map, as `write_products` does."""
-    return write_products([Product(Path(path), mask, header)])[0]
-
-
 def read_mask(path: Path | str) -> np.ndarray:
     """Read a bad-pixel map.
 

@@ -23,8 +23,6 @@ from soxsdark.product import (
     Product,
     read_input_mask,
     read_mask,
-    write_mask,
-    write_master,
     write_products,
 )
 
@@ -105,6 +103,10 @@ def raw_header() -> fits.Header:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return fits.Header([fits.Card(*card) for card in cards])
+
+
+def write_one(path: Path, content: Master | Mask, header: fits.Header) -> None:
+    write_products([Product(path, content, header)])
 
 
 def header(category: str = "MASTER_DARK", **changes: object) -> fits.Header:
@@ -296,7 +298,7 @@ def test_a_unit_is_whole_or_absent() -> None:
 
 def test_master_as_ccddata(tmp_path: Path) -> None:
     path, images = tmp_path / "m.fits", master()
-    write_master(path, images, header())
+    write_one(path, images, header())
     ccd = CCDData.read(path, hdu_uncertainty="ERRS", hdu_mask="QUAL", key_uncertainty_type="UTYPE")
     assert ccd.unit == "electron"
     assert isinstance(ccd.uncertainty, StdDevUncertainty)
@@ -330,7 +332,7 @@ def test_layout_and_checksums(tmp_path: Path) -> None:
 
 def test_datamd5_is_that_of_the_data_units(tmp_path: Path) -> None:
     path = tmp_path / "m.fits"
-    write_master(path, master(), header())
+    write_one(path, master(), header())
     content, digest = path.read_bytes(), hashlib.md5()
     with fits.open(path) as hdus:
         for hdu in hdus:
@@ -344,8 +346,8 @@ def test_fitsverify_finds_nothing(tmp_path: Path, raw: fits.Header) -> None:
     program = shutil.which("fitsverify")
     if program is None:
         pytest.skip("fitsverify is not installed")
-    write_master(tmp_path / "m.fits", master(), product_header(raw, FACTS, "MASTER_DARK"))
-    write_mask(tmp_path / "b.fits", mask(), product_header(raw, FACTS, "BP_MAP"))
+    write_one(tmp_path / "m.fits", master(), product_header(raw, FACTS, "MASTER_DARK"))
+    write_one(tmp_path / "b.fits", mask(), product_header(raw, FACTS, "BP_MAP"))
     for name in ("m.fits", "b.fits"):
         answer = subprocess.run(
             [program, tmp_path / name], capture_output=True, text=True, check=False
@@ -357,13 +359,13 @@ def test_fitsverify_finds_nothing(tmp_path: Path, raw: fits.Header) -> None:
 def test_headers_are_left_as_they_were(tmp_path: Path) -> None:
     mine = header()
     before = mine.tostring()
-    write_master(tmp_path / "m.fits", master(), mine)
+    write_one(tmp_path / "m.fits", master(), mine)
     assert mine.tostring() == before
 
 
 def test_big_counts_need_int32(tmp_path: Path) -> None:
     images = replace(master(), ncom=np.full(SHAPE, 40000))
-    write_master(tmp_path / "m.fits", images, header())
+    write_one(tmp_path / "m.fits", images, header())
     counts = fits.getdata(tmp_path / "m.fits", "NCOM")
     assert counts.dtype.itemsize == 4
     assert np.all(counts == 40000)
@@ -371,17 +373,17 @@ def test_big_counts_need_int32(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"differ in shape: .*'ERRS': \(2, 2\)"):
-        write_master(tmp_path / "m.fits", replace(master(), errs=np.ones((2, 2))), header())
+        write_one(tmp_path / "m.fits", replace(master(), errs=np.ones((2, 2))), header())
     with pytest.raises(ValueError, match="up to 4294967296 do not fit"):
-        write_mask(tmp_path / "b.fits", replace(mask(), flags=np.full(SHAPE, 2**32)), header())
+        write_one(tmp_path / "b.fits", replace(mask(), flags=np.full(SHAPE, 2**32)), header())
     with pytest.raises(ProductError, match=r"no/m\.fits: cannot be written"):
-        write_master(tmp_path / "no" / "m.fits", master(), header())
+        write_one(tmp_path / "no" / "m.fits", master(), header())
 
 
 def test_file_mode_follows_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        write_mask(tmp_path / "b.fits", mask(), header())
+        write_one(tmp_path / "b.fits", mask(), header())
     finally:
         os.umask(before)
     assert (tmp_path / "b.fits").stat().st_mode & 0o777 == 0o640
@@ -394,11 +396,11 @@ BAD[3, 4] = BAD[29, 39] = True
 
 
 def test_read_our_own(tmp_path: Path) -> None:
-    write_mask(tmp_path / "b.fits", mask(), header("BP_MAP"))
+    write_one(tmp_path / "b.fits", mask(), header("BP_MAP"))
     bad = read_mask(tmp_path / "b.fits")
     assert bad.dtype == bool
     np.testing.assert_array_equal(bad, mask().flags != 0)
-    write_master(tmp_path / "m.fits", master(), header())
+    write_one(tmp_path / "m.fits", master(), header())
     np.testing.assert_array_equal(read_mask(tmp_path / "m.fits"), master().qual != 0)
 
 

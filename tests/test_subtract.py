@@ -18,7 +18,7 @@ from soxsdark.errors import InputError, ProductError, UsageError
 from soxsdark.flags import Flag
 from soxsdark.headers import ProductFacts, product_header
 from soxsdark.master_file import read_master_dark
-from soxsdark.product import Master, write_master
+from soxsdark.product import Master, Product, write_products
 from soxsdark.simulator import Scene, read_truth
 from soxsdark.subtract import subtract_files
 
@@ -435,7 +435,7 @@ def test_unknown_pedestal_is_not_written():
 def test_read_master_dark(tmp_path):
     images = {"flux": np.array([[1.5, np.nan]]), "errs": np.array([[0.5, 1.0]])}
     master = Master(**images, qual=np.array([[256, 0]]), ncom=np.array([[3, 0]]))
-    write_master(tmp_path / "m.fits", master, fits.Header())
+    write_products([Product(tmp_path / "m.fits", master, fits.Header())])
     found = read_master_dark(tmp_path / "m.fits")
     assert (found.unit, found.has_errors) == ("electron", True)
     np.testing.assert_array_equal(found.flux, images["flux"])
