@@ -1,0 +1,1 @@
+"""The commands, one module each; they import what they use when they run."""

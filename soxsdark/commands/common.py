@@ -1,0 +1,62 @@
+"""What all commands share: their options' types, the screen's edge, progress, SIGTERM."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from soxsdark.errors import ExitCode
+from soxsdark.text import printable
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+ANY_PATH = click.Path(path_type=Path)
+
+
+class Termination:
+    """SIGTERM as an exception, and as a memory of it.
+
+    Python drops an exception that is raised in a callback of the interpreter's own (a weak
+    reference that goes, say); so long runs ask at every step whether one was.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def __call__(self, signum, frame) -> None:
+        """Handle the signal."""
+        self.requested = True
+        self.check()
+
+    def check(self) -> None:
+        """Stop the program if it was told to."""
+        if self.requested:
+            raise SystemExit(ExitCode.TERMINATED)
+
+
+def example(text: str):
+    """Keywords of a command whose help ends with an example."""
+    return {"epilog": f"\b\nExample:\n  {text}", "context_settings": CONTEXT}
+
+
+def say(line: str) -> None:
+    """Put one line on stderr."""
+    click.echo(f"soxsdark: {printable(line)}", err=True)
+
+
+@contextmanager
+def progress_of(stop: Termination, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """What a run calls at every step: asks for a signal, and shows a bar unless told not to."""
+    from soxsdark.screen import Progress
+
+    bar = Progress()
+
+    def progress(stage: str, done: int, total: int) -> None:
+        stop.check()
+        if not quiet:
+            bar(stage, done, total)
+
+    try:
+        yield progress
+    finally:
+        bar.close()

@@ -1,0 +1,22 @@
+"""soxsdark instruments."""
+
+import click
+
+from soxsdark.commands.common import example
+from soxsdark.errors import ExitCode
+
+
+@click.command(**example("soxsdark instruments soxs > mine.yaml"))
+@click.argument("profile", required=False, metavar="[NAME|YAML]")
+def instruments(profile: str | None) -> int:
+    """List the instrument profiles, or print one in full, checked, as YAML."""
+    from soxsdark.instruments import load_profile
+    from soxsdark.instruments.listing import profile_rows, profile_text
+
+    if profile is not None:
+        click.echo(profile_text(load_profile(profile)), nl=False)
+        return ExitCode.DONE
+    from tabulate import tabulate
+
+    click.echo(tabulate(profile_rows(), headers=("name", "arms", "INSTRUME")))
+    return ExitCode.DONE

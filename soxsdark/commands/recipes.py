@@ -1,0 +1,112 @@
+"""soxsdark mdark, soxsdark mbias."""
+
+import gc
+import os
+import sys
+
+import click
+
+from soxsdark.commands.common import ANY_PATH, example, progress_of, say
+from soxsdark.text import printable
+
+RECIPE_OPTIONS = (
+    click.argument("inputs", nargs=-1, required=True, type=ANY_PATH, metavar="SOF|FOLDER|FITS..."),
+    click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML)."),
+    click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products."),
+    click.option("-x", "--overwrite", is_flag=True, help="Replace products that exist."),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is good."),
+    click.option(
+        "-V", "--verbose", is_flag=True, help="Print remarks, warnings and stage times too."
+    ),
+    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting."),
+    click.option(
+        "--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0)."
+    ),
+    click.option("--instrument", metavar="NAME|YAML", help="Instrument profile."),
+)
+
+
+def _recipe_options(command):
+    """Give a command the options that all recipes have."""
+    for option in reversed(RECIPE_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command(**example("soxsdark mdark darks.sof -o products --set stacked-clipping-sigma=5"))
+@_recipe_options
+@click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
+@click.pass_obj
+def mdark(stop, **options) -> int:
+    """Make a master dark and a mask from a set of raw darks.
+
+    The set is a set-of-files (one path a line, then its tag), a folder, or FITS files. Products:
+    NAME_MDARK.fits, NAME_BPM.fits, NAME.json and NAME.log, after the name of the set.
+    """
+    return _run("mdark", stop, **options)
+
+
+@click.command(**example("soxsdark mbias biases.sof -o products"))
+@_recipe_options
+@click.pass_obj
+def mbias(stop, **options) -> int:
+    """Make a master bias from a set of raw biases, the way mdark stacks darks.
+
+    Products: NAME_MBIAS.fits, NAME_MBIAS.json and NAME_MBIAS.log, after the name of the set.
+    """
+    return _run("mbias", stop, **options)
+
+
+def _run(name, stop, inputs, settings, output, overwrite, quiet, verbose, overrides, **options):
+    """Run a recipe; return the exit code."""
+    if quiet and verbose:
+        raise click.UsageError("-q and -V exclude each other")
+    recipe = _reduction()
+    with progress_of(stop, quiet) as progress:
+        result = getattr(recipe, name)(
+            inputs[0] if len(inputs) == 1 else list(inputs),
+            settings,
+            output=output,
+            overwrite=overwrite,
+            overrides=overrides,
+            command=["soxsdark", *sys.argv[1:]],
+            progress=progress,
+            **options,
+        )
+    if quiet:
+        for metric in result.reduced.judged.concerns:
+            say(f"{result.master}: {metric.why}")
+        return result.qa_flag.exit_code
+    _show(result, verbose)
+    return result.qa_flag.exit_code
+
+
+def _reduction():
+    """Import what a reduction needs.
+
+    What an import makes stays: to look for garbage in it takes a tenth of the time.
+    """
+    # nothing here multiplies matrices: the threads that numpy starts for it would only take time
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.disable()
+    try:
+        from soxsdark import recipe
+    finally:
+        gc.enable()
+    gc.freeze()
+    return recipe
+
+
+def _show(result, verbose: bool) -> None:
+    from soxsdark import screen
+
+    click.echo(f"{screen.frames_table(result)}\n\n{screen.results_table(result)}\n")
+    remarks = screen.remarks(result)
+    for line in remarks:
+        if verbose or line.startswith("warning"):
+            click.echo(line)
+    if verbose:
+        for stage, seconds in result.record["seconds"].items():
+            click.echo(f"{stage}: {seconds:.2f} s")
+    for path in result.products:
+        click.echo(printable(str(path)))

@@ -1,0 +1,39 @@
+"""soxsdark subtract."""
+
+import sys
+
+import click
+
+from soxsdark.commands.common import ANY_PATH, example, progress_of
+from soxsdark.errors import ExitCode
+
+
+@click.command(**example("soxsdark subtract science.fits --dark darks_MDARK.fits -o products"))
+@click.argument("frames", nargs=-1, required=True, type=ANY_PATH, metavar="FRAME...")
+@click.option("--dark", required=True, type=ANY_PATH, metavar="FITS", help="Master dark.")
+@click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products.")
+@click.option("-x", "--overwrite", is_flag=True, help="Replace products that exist.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is good.")
+@click.option(
+    "--scale", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
+    help="Scale the dark to the exposure time of the frame where it differs by more than the "
+    "tolerance, wherever it differs, or never.",
+)  # fmt: skip
+@click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="For frames with a pedestal.")
+@click.option("--instrument", metavar="NAME|YAML", help="Instrument profile, if not the dark's.")
+@click.pass_obj
+def subtract(stop, frames, quiet, **options) -> int:
+    """Subtract a master dark from raw frames.
+
+    Products: NAME_DSUB.fits (FLUX in electron, QUAL, ERRS) and NAME_DSUB.json of each frame.
+    """
+    from soxsdark import screen
+    from soxsdark.subtract import subtract_files
+
+    with progress_of(stop, quiet) as progress:
+        results = subtract_files(
+            frames, command=["soxsdark", *sys.argv[1:]], progress=progress, **options
+        )
+    for line in () if quiet else screen.subtracted(results):
+        click.echo(line)
+    return ExitCode.DONE
