@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from soxsdark.amplifiers import Amplifier, cut, join_rows
 from soxsdark.errors import InputError
 from soxsdark.flags import Background, find_background
+from soxsdark.gains import header_gain
 from soxsdark.instruments import FrameHeader, Profile, as_number, size_text
 from soxsdark.master_file import ELECTRON, unit_of
 from soxsdark.noise_model import BLOCK, SIGNIFICANT
 from soxsdark.one_setup import same_value, value_text
-from soxsdark.orientation import to_raw, turned_lengths
+from soxsdark.orientation import Window, to_raw, turned_lengths
 from soxsdark.product import images_of, reading
 from soxsdark.record import sha256_of
-from soxsdark.setups import Description, header_gain
+from soxsdark.setups import Description
 
 MASKS = ("QUAL", "MASK", "DQ")
 UNCERTAINTIES = ("ERRS", "UNCERT")
@@ -35,10 +37,8 @@ class MasterBias:
     """Standard deviation of `values`, float32."""
     bad: np.ndarray
     """True = bad in its own mask, or without a value."""
-    background: Background
-    """Smooth part of `values`."""
-    level: float
-    """Typical value."""
+    parts: tuple["BiasPart", ...]
+    """Of each amplifier of the frames."""
     level_error: float | None
     """Standard deviation of the level, common to all pixels; None: the file does not say."""
     unit: str
@@ -48,6 +48,30 @@ class MasterBias:
     sha256: str
     datamd5: str | None
     remarks: tuple[str, ...] = ()
+
+    @property
+    def level(self) -> float:
+        """Typical value, mean over the amplifiers."""
+        return float(np.mean([part.level for part in self.parts]))
+
+    def pattern(self, first: int, last: int) -> np.ndarray:
+        """The fixed pattern above the levels, for pixel rows first to last (half-open), float32."""
+        return join_rows([(part.place, part.pattern) for part in self.parts], first, last)
+
+
+@dataclass(frozen=True)
+class BiasPart:
+    """What one amplifier has of a master bias; images of its own pixels."""
+
+    place: Window
+    """Of these pixels in the science image."""
+    values: np.ndarray
+    sigma: np.ndarray
+    """As in `MasterBias`."""
+    background: Background
+    """Smooth part of `values`."""
+    level: float
+    """Typical value."""
 
     def pattern(self, first: int, last: int) -> np.ndarray:
         """The fixed pattern above `level`, for pixel rows first to last (half-open), float32.
@@ -102,13 +126,13 @@ def open_master_bias(
     remarks = _check_setup(mine, FrameHeader(about.path, header, profile), about.arm, tag)
     if about.pedestal is False:
         remarks.append("the readout removes the pedestal, says the profile: a rest is subtracted")
-    factor, unit, said = _electrons(path, content.unit, about)
+    factors, unit, said = _electrons(path, content.unit, about)
     remarks += said
     if content.sigma is None:
         remarks.append(f"{path.name} has no uncertainty ({' or '.join(UNCERTAINTIES)}): 0 assumed")
     images = (content.values, content.sigma, content.bad)
     images = (_cut(path, image, about, raw_shape) for image in images)
-    values, sigma, bad, background = _completed(path, *images, np.float32(factor))
+    values, sigma, bad, parts = _completed(path, *images, about.amplifiers, factors)
     error, said = _level_error(content.header, path.name)
     remarks += said
     return MasterBias(
@@ -117,8 +141,7 @@ def open_master_bias(
         values=values,
         sigma=sigma,
         bad=bad,
-        background=background,
-        level=float(np.median(background.level)),
+        parts=parts,
         level_error=error,
         unit=unit,
         uncertainty="assumed 0" if content.sigma is None else "the file",
@@ -215,21 +238,21 @@ def _setup(frame: FrameHeader) -> dict[str, object]:
     }
 
 
-def _electrons(path: Path, unit: str, about: Description) -> tuple[float, str, list[str]]:
-    """Electrons for each unit of the file, the unit with its source, remarks."""
+def _electrons(path: Path, unit: str, about: Description) -> tuple[list[float], str, list[str]]:
+    """Electrons for each unit of the file by amplifier, the unit with its source, remarks."""
+    gains = [amplifier.gain.value for amplifier in about.amplifiers]
     known = unit_of(unit)
     if known:
-        return 1.0 if known == ELECTRON else about.gain.value, f"{unit} (BUNIT)", []
+        return [1.0] * len(gains) if known == ELECTRON else gains, f"{unit} (BUNIT)", []
     if unit:
         raise InputError(f"{path}: BUNIT is {unit!r}, expected electron or ADU")
-    return about.gain.value, "adu (assumed)", [f"{path.name} has no BUNIT: taken to be in ADU"]
+    return gains, "adu (assumed)", [f"{path.name} has no BUNIT: taken to be in ADU"]
 
 
 def _cut(path: Path, image: np.ndarray | None, about: Description, raw_shape) -> np.ndarray | None:
-    science = tuple(part.stop - part.start for part in about.window)
     if image is None:
         return None
-    turned = to_raw(image, about.rotation)
+    science, turned = about.shape, to_raw(image, about.rotation)
     if turned.shape == science:
         return turned
     if turned.shape != tuple(raw_shape):
@@ -238,28 +261,35 @@ def _cut(path: Path, image: np.ndarray | None, about: Description, raw_shape) ->
             f"{path}: master bias of {size_text(image.shape)} pixels, {size_text(sizes[0])} (or "
             f"the raw frame's {size_text(sizes[1])}) are expected"
         )
-    return turned[about.window]
+    return cut(turned, about.sections)
 
 
-def _completed(path: Path, values, sigma, bad, factor: np.float32) -> tuple:
-    """Values and errors in electrons, bad pixels, background.
+def _completed(
+    path: Path, values, sigma, bad, amplifiers: Sequence[Amplifier], factors: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[BiasPart, ...]]:
+    """Values and errors in electrons, bad pixels, and the parts of the amplifiers.
 
     Pixels without a value or an error are bad, and get those of their surroundings.
     """
     values = np.ascontiguousarray(values)
-    values *= factor
     sigma = np.zeros(values.shape, np.float32) if sigma is None else np.ascontiguousarray(sigma)
-    sigma *= factor
-    known = np.isfinite(values)
-    doubtful = ~(known & np.isfinite(sigma) & (sigma >= 0))
+    doubtful = ~(np.isfinite(values) & np.isfinite(sigma) & (sigma >= 0))
     bad = doubtful if bad is None else doubtful | bad
-    if bad.all():
-        raise InputError(f"{path}: has no good pixel, a master bias is expected")
-    background = find_background(values, bad, BLOCK)
-    np.copyto(sigma, background.sigma, where=doubtful)
-    if not known.all():
-        np.copyto(values, background.rows(0, len(values)), where=~known)
-    return values, sigma, bad, background
+    parts = []
+    for amplifier, factor in zip(amplifiers, factors, strict=True):
+        if bad[amplifier.place].all():
+            raise InputError(f"{path}: has no good pixel{amplifier.of}, a master bias is expected")
+        own, errors = values[amplifier.place], sigma[amplifier.place]
+        own *= np.float32(factor)
+        errors *= np.float32(factor)
+        background = find_background(own, bad[amplifier.place], BLOCK)
+        np.copyto(errors, background.sigma, where=doubtful[amplifier.place])
+        known = np.isfinite(own)
+        if not known.all():
+            np.copyto(own, background.rows(0, len(own)), where=~known)
+        level = float(np.median(background.level))
+        parts.append(BiasPart(amplifier.place, own, errors, background, level))
+    return values, sigma, bad, tuple(parts)
 
 
 def _level_error(header: fits.Header, name: str) -> tuple[float | None, list[str]]:

@@ -6,16 +6,20 @@ few candidates keep the results of both clippings, and the choice is made after 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from soxsdark.baseline import Baseline
 from soxsdark.block import BlockOptions, BlockResult, process_block
 from soxsdark.electrons import to_electrons
+from soxsdark.level import FrameLevel
 from soxsdark.noise_map import noise_scale
+from soxsdark.orientation import Window
 from soxsdark.parallel import Pool, in_order
+from soxsdark.saturation import SaturationLimits
 from soxsdark.stacking import rejected_samples
-from soxsdark.survey import RawDark, Survey
+from soxsdark.survey import AmplifierRows, RawDark, Survey
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,15 @@ class Combined:
     frame_low: np.ndarray | None
     """Number of frames in which frame-level clipping took the pixel as too low; on request."""
     frame_high: np.ndarray | None
+
+    def part(self, place: Window) -> "Combined":
+        """The images of a window, as views."""
+        images = {
+            name: value[place]
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray) and value.ndim == 2
+        }
+        return replace(self, **images)
 
 
 @dataclass(frozen=True)
@@ -103,30 +116,35 @@ class _Stack:
             lower=settings.noise_clipping_lower_sigma,
             slope=survey.noise.variance_slope,
         )
-        # electrons from which on a sample of each frame is saturated
-        limits = [d.about.saturation.value for d in darks]
-        self.saturation = np.array(
-            [
-                math.inf if limit is None else (limit - level) * survey.gain
-                for limit, level in zip(limits, survey.raw_levels, strict=True)
-            ],
-            dtype=np.float32,
-        )
+        self.saturation = SaturationLimits(darks, survey)
 
     def read(self, rows: slice, memory: np.ndarray) -> np.ndarray:
         """Samples (N, rows * columns) in electrons above the levels."""
-        pixels = (rows.stop - rows.start) * self.shape[1]
-        samples = memory[: len(self.darks) * pixels].reshape(len(self.darks), pixels)
+        height, width = rows.stop - rows.start, self.shape[1]
+        samples = memory[: len(self.darks) * height * width].reshape(len(self.darks), -1)
         for sample, dark, found in zip(samples, self.darks, self.survey.frames, strict=True):
-            raw = dark.science_rows(rows.start, rows.stop)
-            to_electrons(raw, found.level.level, self.survey.gain, out=sample)
-            if self.frame_clipping:
-                low, high = raw < found.level.lower, raw > found.level.upper
-                self.frame_low[rows] += low
-                self.frame_high[rows] += high
-                if self.settings.frame_clipping_excludes_samples:
-                    sample[(low | high).ravel()] = np.nan
+            image = sample.reshape(height, width)
+            for part in dark.amplifier_rows(rows.start, rows.stop):
+                level, gain = found.levels[part.number], self.survey.gains[part.number]
+                baseline = level.baseline_of(part.own)
+                offset = level.level.level + baseline
+                into = image[part.place[0].start - rows.start : part.place[0].stop - rows.start]
+                if part.pixels.shape == image.shape:
+                    to_electrons(part.pixels, offset, gain, out=sample)
+                else:
+                    into[:, part.place[1]] = to_electrons(part.pixels, offset, gain)
+                if self.frame_clipping:
+                    clipped = self._clip(part, level.level, baseline)
+                    if self.settings.frame_clipping_excludes_samples:
+                        into[:, part.place[1]][clipped] = np.nan
         return samples
+
+    def _clip(self, part: AmplifierRows, level: FrameLevel, baseline: Baseline) -> np.ndarray:
+        """Count what frame-level clipping took; return where."""
+        low, high = part.pixels < level.lower + baseline, part.pixels > level.upper + baseline
+        self.frame_low[part.place] += low
+        self.frame_high[part.place] += high
+        return low | high
 
     def do(self, rows: slice) -> _Part:
         """Do one block of rows; blocks may be done side by side."""
@@ -148,22 +166,23 @@ class _Stack:
             self.quiet[rows] = block.quiet.reshape(part)
         some = np.flatnonzero(rejected)
         out = rejected_samples(samples[:, some], main.lowest[some], main.highest[some])
-        bright = np.flatnonzero(main.highest >= self.saturation.min())
-        self.saturated[rows].ravel()[bright] = self._saturated(samples, main, bright)
+        start = rows.start * self.shape[1]
+        bright = np.flatnonzero(main.highest >= self.saturation.lowest)
+        self.saturated[rows].ravel()[bright] = self._saturated(samples, main, bright, start)
         squares = np.square(block.relative, dtype=np.float64)
         squares[block.candidate | np.isnan(block.relative)] = 0
         return _Part(
-            candidates=self._candidates(samples, block, rows.start * self.shape[1]),
+            candidates=self._candidates(samples, block, start),
             squares=squares.reshape(part).sum(axis=1),
             judged=int(np.count_nonzero((block.count > 1) & ~block.candidate)),
             frame_rejected=out.sum(axis=1),
         )
 
-    def _saturated(self, samples, average, at) -> np.ndarray:
-        """Whether a saturated sample was averaged."""
+    def _saturated(self, samples, average, at, start: int) -> np.ndarray:
+        """Whether a saturated sample was averaged; the block begins at pixel `start`."""
         some = samples[:, at]
         left = ~rejected_samples(some, average.lowest[at], average.highest[at])
-        return (left & (some >= self.saturation[:, None])).any(axis=0)
+        return (left & (some >= self.saturation.at(at + start))).any(axis=0)
 
     def _candidates(self, samples, block: BlockResult, start: int) -> _Candidates:
         at = np.flatnonzero(block.candidate)
@@ -187,7 +206,7 @@ class _Stack:
             mean=wide.mean[at],
             error=wide.error[at],
             used=wide.used[at],
-            saturated=self._saturated(samples, wide, at),
+            saturated=self._saturated(samples, wide, at, start),
             changed=(frame, other[number], change[frame, number]),
         )
 

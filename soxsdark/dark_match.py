@@ -18,6 +18,7 @@ SCALES = ("auto", "always", "never")
 PEDESTAL = "ESO PRO PEDESTAL"
 INHERITED = (
     "instrument", "data-extension", "trim", "gain", "ron", "saturation", "exposure-time-tolerance",
+    "subtract-overscan", "subtract-reference-pixels",
 )  # fmt: skip
 """Settings with which the dark was made that hold for the frames too."""
 _NOT_COMPARED = {"exposure time", "DIT", "NDIT", "shape"}
@@ -127,7 +128,7 @@ def check_match(frame: Description, dark: Dark) -> None:
         raise InputError(
             f"{frame.path}: of another setup than {dark.path.name}: {said}; take a dark of its own"
         )
-    needed = tuple(part.stop - part.start for part in frame.window)
+    needed = frame.shape
     if frame.rotation % 180:
         needed = needed[::-1]
     if dark.file.flux.shape != needed:

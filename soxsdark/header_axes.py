@@ -14,6 +14,7 @@ _WORLD = re.compile(
     r"WCS(AXES|NAME)[A-Z]?|C(TYPE|RVAL|RPIX|DELT|UNIT|ROTA)[12][A-Z]?|(CD|PC)[12]_[12][A-Z]?"
     r"|(A|B|AP|BP)_(ORDER|DMAX|\d+_\d+)"
 )
+_PHYSICAL = re.compile(r"LTV[12]|LTM[12]_[12]")
 _NOT_TURNED = re.compile(r"CROTA[12]|(A|B|AP|BP)_(ORDER|\d+_\d+)")
 _VERSION = re.compile(r"(CRPIX|CDELT|CTYPE|CD|PC)[12](_[12])?([A-Z]?)")
 _ELEMENTS = ("1_1", "1_2", "2_1", "2_2")
@@ -43,6 +44,13 @@ def place_axes(header: fits.Header, window: tuple[slice, slice], rotation: int) 
     _move(header, "LTV", "", turn, shift)
     for version in _versions(header):
         _move(header, "CRPIX", version, turn, shift)
+
+
+def leave_out_axes(header: fits.Header) -> None:
+    """Remove all world and physical coordinates, in place: of an image put together of parts."""
+    for key in {card.keyword for card in header.cards}:
+        if _WORLD.fullmatch(key) or _PHYSICAL.fullmatch(key):
+            del header[key]
 
 
 def _placement(window: tuple[slice, slice], rotation: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from astropy.io import fits
 
-from soxsdark.header_axes import place_axes
+from soxsdark.header_axes import leave_out_axes, place_axes
 
 DATA_DICTIONARY = "PRO-1.16"
 _MJD_ZERO = datetime(1858, 11, 17)
@@ -50,9 +50,9 @@ class ProductFacts:
     """What the header of a product says about its run.
 
     Times are in s, dates UTC in ISO form, `window` the rows and columns of the raw image that were
-    kept (zero-based, half-open), `rotation` the degrees by which they were turned, `products` the
-    file name of each category, `calibrations` the (name, tag, DATAMD5 or None) of each, `raws` the
-    (name, tag) of each raw frame in their order.
+    kept (zero-based, half-open; None: parts with gaps between), `rotation` the degrees by which
+    they were turned, `products` the file name of each category, `calibrations` the (name, tag,
+    DATAMD5 or None) of each, `raws` the (name, tag) of each raw frame in their order.
     `instrument` and `arm` are written where the raw frame does not say them. `pedestal` says
     whether the pixels still hold the bias pedestal; None is unknown.
     """
@@ -73,7 +73,7 @@ class ProductFacts:
     first_mjd: float | None = None
     last_mjd: float | None = None
     ndit: int = 1
-    window: tuple[slice, slice] = field(default=(slice(0, None), slice(0, None)))
+    window: tuple[slice, slice] | None = field(default=(slice(0, None), slice(0, None)))
     trimmed: bool = False
     rotation: int = 0
     qa_flag: str | None = None
@@ -105,7 +105,10 @@ def product_header(
     changed = facts.trimmed or facts.rotation != 0
     header, _ = kept_header(raw, trimmed=changed)
     if changed:
-        place_axes(header, facts.window, facts.rotation)
+        if facts.window is None:
+            leave_out_axes(header)
+        else:
+            place_axes(header, facts.window, facts.rotation)
     _put(header, "INSTRUME", facts.instrument, "Instrument", keep=True)
     _put(header, "ESO SEQ ARM", facts.arm, "Arm of the spectrograph", keep=True)
     _put_times(header, facts, now or datetime.now(UTC))

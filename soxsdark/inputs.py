@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from soxsdark.amplifiers import cut
 from soxsdark.calibration import MasterBias, open_master_bias
 from soxsdark.errors import InputError
 from soxsdark.frame import Frame, is_product
@@ -218,7 +219,7 @@ def _open_map(path: Path, tag: str, dark: RawDark) -> BadPixelMap:
             f"{'turned ' if rotation else ''}raw frame's {next(sizes)}) are expected"
         )
     if turned.shape != dark.shape:
-        turned = turned[dark.about.window]
+        turned = cut(turned, dark.about.sections)
     return BadPixelMap(path, tag, np.ascontiguousarray(turned), sha256_of(path))
 
 

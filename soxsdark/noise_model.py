@@ -8,7 +8,6 @@ higher signal add ``slope * signal``; the slope of variance against signal is on
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,8 +37,6 @@ class NoiseModel:
     measured_slope: float = math.nan
     measured_slope_error: float = math.nan
     ndit: int = 1
-    pattern: Callable[[int, int], np.ndarray] | None = None
-    """Fixed pattern under the signal, for pixel rows first to last; None: not known."""
 
     def sigma_rows(self, first: int, last: int) -> np.ndarray:
         """Noise of an ordinary sample for pixel rows first to last (half-open), float32."""
@@ -47,13 +44,8 @@ class NoiseModel:
         return np.float32(self.sigma) * np.maximum(ratio, np.float32(0.1))
 
     def background_rows(self, first: int, last: int) -> np.ndarray:
-        """What is under the signal of pixel rows first to last (half-open), float32.
-
-        The background above the mean level and, where it is known, the fixed pattern, which
-        has no shot noise.
-        """
-        smooth = self.grid.spread(self.background.astype(np.float32), first, last)
-        return smooth if self.pattern is None else smooth + self.pattern(first, last)
+        """Background above the mean level of pixel rows first to last (half-open), float32."""
+        return self.grid.spread(self.background.astype(np.float32), first, last)
 
     @property
     def variance_slope(self) -> float:

@@ -129,6 +129,8 @@ def same_value(one: object, other: object) -> bool:
         return math.isclose(one, other, rel_tol=ROUNDED)
     if isinstance(one, str) and isinstance(other, str):
         return one.upper() == other.upper()
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        return all(map(same_value, one, other))
     return one == other
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from soxsdark.amplifiers import Sourced
 from soxsdark.errors import ExitCode
 from soxsdark.flags import Flag
 from soxsdark.kinds import DARK
@@ -117,19 +118,19 @@ def _dark_current(inputs: "Inputs", level: float, drift: float | None) -> list[M
 def _slope_of(survey: Survey, inputs: "Inputs") -> list[Metric]:
     gain = inputs.darks[0].about.gain
     # a bias has no signal whose variance could be measured
-    return [_slope(survey, gain.source != "assumed", gain.source)] if inputs.kind is DARK else []
+    return [_slope(survey, gain)] if inputs.kind is DARK else []
 
 
-def _slope(survey: Survey, gain_known: bool, name: str) -> Metric:
+def _slope(survey: Survey, gain: Sourced) -> Metric:
     slope, error = survey.noise.measured_slope, survey.noise.measured_slope_error
     off = abs(slope - 1) > max(SLOPE_TOLERANCE, SLOPE_SIGNIFICANCE * error)
     verdict, why = QaFlag.GOOD, ""
-    if gain_known and math.isfinite(slope) and off:
+    if gain.source != "assumed" and math.isfinite(slope) and off:
         verdict = QaFlag.PARTIAL
         why = (
-            f"GAIN SLOPE is {slope:.3f} +- {error:.3f}, 1 is expected: the gain of {survey.gain:g} "
-            f"e-/ADU ({name}) is wrong, the temperature changed between the frames, or one of "
-            "them has light in it"
+            f"GAIN SLOPE is {slope:.3f} +- {error:.3f}, 1 is expected: the gain of {gain.value:g} "
+            f"e-/ADU ({gain.source}) is wrong, the temperature changed between the frames, or one "
+            "of them has light in it"
         )
     comment = "Measured slope of variance against signal"
     return Metric("GAIN SLOPE", _known(slope), "", comment, verdict, why)
@@ -228,7 +229,7 @@ def judge(
     darks, kind = inputs.darks, inputs.kind
     temperature_spread = inputs.settings.values.maximum_temperature_spread
     typical, mean = _centres(flux, flags)
-    drift = float(np.std(survey.levels, ddof=1)) if len(darks) > 1 else None
+    drift = float(np.std(survey.frame_levels, ddof=1)) if len(darks) > 1 else None
     samples, left_out = (int(counts.sum(dtype=np.int64)) for counts in (used, rejected))
     metrics = [
         Metric("NFRAMES", len(darks), "", "Number of frames combined"),

@@ -306,7 +306,7 @@ class _Run:
             first_mjd=min(known) if known else None,
             last_mjd=max(known) if known else None,
             ndit=about.ndit,
-            window=about.window,
+            window=about.window if about.gapless else None,
             trimmed=about.trimmed,
             rotation=about.rotation,
             qa_flag=str(reduced.judged.flag),
@@ -340,7 +340,7 @@ class _Run:
         for number, (dark, found) in enumerate(frames):
             logger.info(
                 "frame %s: level %.3f ADU, RON %.3f e-, %d pixels clipped, %d samples rejected",
-                dark.name, found.level.level, found.ron, found.level.clipped,
+                dark.name, found.level_adu, found.ron, found.clipped,
                 reduced.frame_rejected[number],
             )  # fmt: skip
         model = reduced.survey.noise

@@ -1,10 +1,11 @@
 """The arithmetic of a reduction, from opened frames to images and metrics; writes nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from soxsdark.amplifiers import Amplifier
 from soxsdark.calibration import MasterBias
 from soxsdark.combine import Combined, combine
 from soxsdark.compiled import kernel
@@ -13,7 +14,7 @@ from soxsdark.flags import combine as combine_flags
 from soxsdark.inputs import Inputs
 from soxsdark.kinds import DARK
 from soxsdark.memory import MIB, Plan, plan, row_blocks
-from soxsdark.orientation import all_to_product
+from soxsdark.orientation import Window, all_to_product
 from soxsdark.parallel import processors
 from soxsdark.product import Mask, Master
 from soxsdark.quality import Judged, judge
@@ -94,11 +95,23 @@ def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
 
 def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Master:
     """The master, in the memory of the mean and its errors."""
-    settings, about = inputs.settings.values, inputs.darks[0].about
-    level = float(surveyed.levels.mean())
+    levels = surveyed.levels.mean(axis=0)
     if inputs.master_bias is not None:
-        _subtract(inputs.master_bias, combined, level)
-        level = 0.0
+        _subtract(inputs.master_bias, inputs.darks[0].about.amplifiers, combined, levels)
+        levels = np.zeros_like(levels)
+    flags = np.empty(combined.mean.shape, dtype=np.int16)
+    for amplifier, level in zip(inputs.darks[0].about.amplifiers, levels, strict=True):
+        _flag_amplifier(inputs, combined, bad, amplifier.place, float(level), flags)
+    return Master(flux=combined.mean, errs=combined.errors, qual=flags, ncom=combined.used)
+
+
+def _flag_amplifier(
+    inputs: Inputs, combined: Combined, bad, place: Window, level: float, flags: np.ndarray
+) -> None:
+    """Flag the pixels of one amplifier, and add their level, in place."""
+    settings, about = inputs.settings.values, inputs.darks[0].about
+    combined, flags = combined.part(place), flags[place]
+    bad = None if bad is None else bad[place]
     ignored = combined.noisy | (combined.used == 0)
     if bad is not None:
         ignored |= bad
@@ -111,7 +124,6 @@ def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Maste
         hot_level=None if rate is None else rate * about.exposure_time,
     )
     most = len(inputs.darks) / 2 if settings.frame_clipping_flags else None
-    flags = np.empty(ignored.shape, dtype=np.int16)
     for rows in bands(ignored.shape):
         flux, errors = combined.mean[rows], combined.errors[rows]
         empty = combined.used[rows] == 0
@@ -134,13 +146,16 @@ def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Maste
         # the mean level in double precision, once, so that float32 rounds only the sum
         flux[...] = flux.astype(np.float64) + level
         np.copyto(errors, background.sigma, where=empty)
-    return Master(flux=combined.mean, errs=combined.errors, qual=flags, ncom=combined.used)
 
 
-def _subtract(bias: MasterBias, combined: Combined, level: float) -> None:
+def _subtract(
+    bias: MasterBias, amplifiers: Sequence[Amplifier], combined: Combined, levels: np.ndarray
+) -> None:
     """Subtract the bias from the mean, its level included, in place; its error is added once."""
-    for rows in bands(combined.mean.shape):
-        flux, errors = combined.mean[rows], combined.errors[rows]
-        # in double precision, so that float32 rounds only the small difference
-        flux[...] = flux.astype(np.float64) + (level - bias.values[rows].astype(np.float64))
-        np.hypot(errors, bias.sigma[rows], out=errors)
+    for amplifier, level, own in zip(amplifiers, levels, bias.parts, strict=True):
+        part = combined.part(amplifier.place)
+        for rows in bands(part.mean.shape):
+            flux, errors = part.mean[rows], part.errors[rows]
+            # in double precision, so that float32 rounds only the small difference
+            flux[...] = flux.astype(np.float64) + (level - own.values[rows].astype(np.float64))
+            np.hypot(errors, own.sigma[rows], out=errors)

@@ -39,6 +39,7 @@ def _sourced(value) -> dict:
 def _frames(reduced: "Reduced") -> list[dict]:
     result = []
     rejected = reduced.frame_rejected
+    levels = reduced.survey.frame_levels
     for i, (dark, found) in enumerate(
         zip(reduced.inputs.darks, reduced.survey.frames, strict=True)
     ):
@@ -49,11 +50,11 @@ def _frames(reduced: "Reduced") -> list[dict]:
                 "sha256": found.sha256,
                 "mjd-obs": dark.about.mjd_obs,
                 "exposure-time": dark.about.exposure_time,
-                "level-adu": found.level.level,
-                "level": found.level_electrons(reduced.survey.gain),
+                "level-adu": found.level_adu,
+                "level": float(levels[i]),
                 "ron": found.ron,
-                "clipped-low": found.level.clipped_low,
-                "clipped-high": found.level.clipped_high,
+                "clipped-low": found.clipped_low,
+                "clipped-high": found.clipped_high,
                 "nan-fraction": found.nan_fraction,
                 "saturated": found.saturated,
                 "rejected": int(rejected[i]),

@@ -28,11 +28,13 @@ def frames_table(result: "Result") -> str:
         (
             printable(dark.name),
             f"{dark.about.exposure_time:g}",
-            f"{found.level_electrons(reduced.survey.gain):.2f}",
+            f"{level:.2f}",
             f"{found.ron:.2f}",
-            found.level.clipped,
+            found.clipped,
         )
-        for dark, found in zip(reduced.inputs.darks, reduced.survey.frames, strict=True)
+        for dark, found, level in zip(
+            reduced.inputs.darks, reduced.survey.frames, reduced.survey.frame_levels, strict=True
+        )
     ]
     headers = ("file", "exposure [s]", "level [e-]", "RON [e-]", "clipped pixels")
     align = ("left", "right", "right", "right", "right")

@@ -118,6 +118,19 @@ class MdarkSettings(BaseModel):
         "ADU",
         "Raw value from which on a sample counts as saturated. null: the profile's.",
     )
+    subtract_overscan: Literal["none", "mean", "median", "polynomial"] = _key(
+        "none",
+        None,
+        "Subtract the overscan of each frame, amplifier by amplifier, before it is trimmed: line "
+        "by line its mean or median, or a polynomial along the medians (order and section from "
+        "the profile). none, because the level of every frame is removed in any case.",
+    )
+    subtract_reference_pixels: Literal["none", "median"] = _key(
+        "none",
+        None,
+        "Subtract the median of the reference pixels around an infrared detector, amplifier by "
+        "amplifier. none, because the level of every frame is removed in any case.",
+    )
     minimum_frame_count: Annotated[int, Field(ge=2, le=100000), WHOLE] = _key(
         3,
         "frames",

@@ -4,43 +4,37 @@ Remarks and warnings do not name the file, so that equal ones of many frames can
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from soxsdark.amplifiers import Amplifier, Section, Sourced, bounds, lengths, science_shape
+from soxsdark.baseline import Baseline, Overscan, Reference, baseline_of
+from soxsdark.gains import gain_of, ron_of
 from soxsdark.instruments import (
     GENERIC,
-    Detector,
     FrameHeader,
     Profile,
     Quantity,
     as_number,
-    science_window,
+    science_sections,
 )
+from soxsdark.instruments.detector import Detector
 from soxsdark.kinds import BIAS, DARK, Kind
+from soxsdark.orientation import Window
 from soxsdark.sof import tag_arm
 
 if TYPE_CHECKING:
     from soxsdark.settings import MdarkSettings
 
-CONAD_TOLERANCE = 0.05
-"""How far CONAD times GAIN may be from 1 without a remark."""
-GAIN_TOLERANCE = 0.20
-"""How far a header's gain may be from the profile's, relative, without a warning."""
 Expected = Literal["dark", "bias", "raw", "product"]
 """A raw dark or bias; a raw frame of any type; a product, whose raws were checked."""
 _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Sourced:
-    """A value, and who says so: "settings", "header KEY", "profile NAME", "assumed", "unknown"."""
-
-    value: float | None
-    source: str
 
 
 @dataclass(frozen=True)
@@ -58,16 +52,15 @@ class Description:
     ndit : int
         Integrations averaged in the frame; 1 when unknown.
     binning : (x, y)
-    gain : Sourced
-        e-/ADU.
-    ron : Sourced
-        e-; value None when unknown.
+    amplifiers : tuple of Amplifier
+        Which pixels of the raw image to use, with the gain and read-out noise of each part.
     saturation : Sourced
         ADU of the raw; value None is not tested.
-    window : (slice, slice)
-        Rows and columns of the raw image to use, with explicit start and stop.
     trimmed : bool
-        Whether `window` comes from the profile; False is the whole image.
+        Whether the pixels come from the profile; False is the whole image.
+    overscan, reference : str
+        What is subtracted of each raw; ``none`` where the detector, or a trimmed frame, has none.
+    overscan_order : int
     rotation : int
         Degrees by which products are turned against the raw image; see `soxsdark.orientation`.
     pedestal : bool or None
@@ -88,10 +81,8 @@ class Description:
     exposure_time: float
     ndit: int
     binning: tuple[int, int]
-    gain: Sourced
-    ron: Sourced
+    amplifiers: tuple[Amplifier, ...]
     saturation: Sourced
-    window: tuple[slice, slice]
     trimmed: bool
     pedestal: bool | None
     mjd_obs: float | None
@@ -100,8 +91,47 @@ class Description:
     image_type: str
     rotation: int = 0
     set_point: float | None = None
+    overscan: Overscan = "none"
+    reference: Reference = "none"
+    overscan_order: int = 0
     remarks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """Where the pixels of each amplifier are."""
+        return tuple(amplifier.section for amplifier in self.amplifiers)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the science image, turned as the raw image is."""
+        return science_shape(self.sections)
+
+    @property
+    def window(self) -> Window:
+        """Rows and columns of the raw image between which the science pixels lie."""
+        return bounds(self.sections)
+
+    @property
+    def gapless(self) -> bool:
+        """Whether all pixels of the window are science pixels."""
+        return lengths(self.window) == self.shape
+
+    @property
+    def gain(self) -> Sourced:
+        """Gain of the first amplifier; unknown if that of any is."""
+        every = [amplifier.gain for amplifier in self.amplifiers]
+        return next((gain for gain in every if gain.source == "assumed"), every[0])
+
+    @property
+    def ron(self) -> Sourced:
+        """Read-out noise of the first amplifier."""
+        return self.amplifiers[0].ron
+
+    def baseline(self, image: np.ndarray, amplifier: Amplifier) -> Baseline:
+        """Return what is to be subtracted from an amplifier's pixels in a raw image, ADU."""
+        how = self.overscan, self.reference, self.overscan_order
+        return baseline_of(image, amplifier.section, *how)
 
 
 def describe(
@@ -144,23 +174,21 @@ def describe(
     arm = _arm(frame, tag)
     detector = profile.detector(arm)
     binning = (_whole(frame, "binning-x") or 1, _whole(frame, "binning-y") or 1)
-    window, trimmed, remark = science_window(shape, detector, binning, settings.trim)
+    sections, trimmed, remark = science_sections(shape, detector, binning, settings.trim)
     frame.remark(remark)
     frame.remark(_instrument_remark(frame, settings))
     exposure_time = _time_of(frame, expected, image_type)
-    gain = _gain(frame, detector, settings)
+    amplifiers = _amplifiers(frame, detector, settings, sections)
     date_obs = frame.text("date-obs")
     return Description(
         path=frame.path,
-        setup=_setup(frame, arm, exposure_time, binning, gain, shape),
+        setup=_setup(frame, arm, exposure_time, binning, amplifiers, shape),
         arm=arm,
         exposure_time=exposure_time,
         ndit=_whole(frame, "ndit") or 1,
         binning=binning,
-        gain=gain,
-        ron=_ron(frame, detector, settings),
+        amplifiers=amplifiers,
         saturation=_saturation(detector, settings, profile),
-        window=window,
         trimmed=trimmed,
         pedestal=detector.pedestal,
         mjd_obs=_mjd_obs(frame, date_obs),
@@ -169,6 +197,9 @@ def describe(
         image_type=image_type,
         rotation=detector.rotation,
         set_point=_temperature(frame, detector.set_point),
+        overscan=_asked(frame, "overscan", settings.subtract_overscan, sections),
+        reference=_asked(frame, "reference", settings.subtract_reference_pixels, sections),
+        overscan_order=detector.overscan_order,
         remarks=tuple(frame.remarks),
         warnings=tuple(frame.warnings),
     )
@@ -231,14 +262,12 @@ def _instrument_remark(frame: FrameHeader, settings: "MdarkSettings") -> str | N
 
 
 def _exposure_time(frame: FrameHeader) -> float:
-    keys = frame.profile.keys("exposure-time")
-    key, value = frame.first("exposure-time") or (" or ".join(keys), None)
-    seconds = as_number(value)
+    key, value, seconds = frame.exposure
     if seconds is None or seconds <= 0:
-        expected = "a number of seconds above 0"
+        expected = f"a number above 0 ({frame.profile.exposure_time_unit})"
         hint = " (a frame without exposure is a bias)" if seconds == 0 else ""
         raise frame.refuse(key, value, f"{expected}{hint}; correct the header or leave it out")
-    dit = frame.positive("dit")
+    dit = frame.positive_of(frame.profile.keys("dit"))
     if dit and not math.isclose(dit[1], seconds, rel_tol=1e-3):
         frame.warnings.append(
             f"{key} {seconds:g} s differs from {dit[0]} {dit[1]:g} s: {key} taken"
@@ -254,16 +283,20 @@ def _time_of(frame: FrameHeader, expected: Expected, image_type: str) -> float:
 
 def _bias_time(frame: FrameHeader, image_type: str) -> float:
     """Return the exposure time of a bias, 0 if it has none; refuse one that may be no bias."""
-    first = frame.first("exposure-time")
-    seconds = as_number(first[1]) if first else 0.0
+    key, value, seconds = frame.exposure
+    if value is None:
+        return 0.0
     if seconds is None or seconds < 0 or (seconds > 0 and not image_type):
-        raise frame.refuse(*first, "0 s, since nothing else says that it is a bias; leave it out")
+        raise frame.refuse(
+            key, value, "0 s, since nothing else says that it is a bias; leave it out"
+        )
     return seconds
 
 
 def _product_time(frame: FrameHeader) -> float:
     """Return the seconds that products have in EXPTIME, whatever the raws call it; 0 if none."""
-    return max(frame.number_of(("EXPTIME", *frame.profile.keys("exposure-time"))) or 0.0, 0.0)
+    own = frame.number_of(("EXPTIME",))
+    return max((frame.exposure[2] if own is None else own) or 0.0, 0.0)
 
 
 def _whole(frame: FrameHeader, quantity: Quantity) -> int | None:
@@ -282,11 +315,12 @@ def _setup(
     arm: str | None,
     exposure_time: float,
     binning: tuple[int, int],
-    gain: Sourced,
+    amplifiers: Sequence[Amplifier],
     shape: tuple[int, int],
 ) -> dict[str, object]:
     given = frame.first("binning-x") or frame.first("binning-y")
     window = (frame.value("window-x"), frame.value("window-y"))
+    gains = tuple(amplifier.gain.value for amplifier in amplifiers)
     values = {
         "instrument": frame.text("instrument"),
         "arm": arm,
@@ -297,51 +331,31 @@ def _setup(
         "window": None if window == (None, None) else window,
         "readout id": frame.value("readout-id"),
         "readout name": frame.value("readout-name"),
-        "gain": gain.value,
+        "gain": gains[0] if len(gains) == 1 else gains,
         "shape": tuple(shape),
     }
     return {key: value if key in frame.profile.setup else None for key, value in values.items()}
 
 
-def _gain(frame: FrameHeader, detector: Detector, settings: "MdarkSettings") -> Sourced:
-    if settings.gain is not None:
-        return Sourced(float(settings.gain), "settings")
-    header = header_gain(frame)
-    if header and detector.gain and abs(header.value / detector.gain - 1) > GAIN_TOLERANCE:
-        frame.warnings.append(
-            f"gain {header.value:.4g} e-/ADU ({header.source}) is more than "
-            f"{GAIN_TOLERANCE:.0%} from the profile's {detector.gain:.4g}"
-        )
-    if header:
-        return header
-    if detector.gain:
-        return Sourced(detector.gain, f"profile {frame.profile.name}")
-    frame.warnings.append("gain unknown: 1 e-/ADU assumed; set gain in the settings")
-    return Sourced(1.0, "assumed")
+def _amplifiers(
+    frame: FrameHeader, detector: Detector, settings: "MdarkSettings", sections: Sequence[Section]
+) -> tuple[Amplifier, ...]:
+    """Each section with its gain and read-out noise; the settings hold for all."""
+    # a frame that is not trimmed is one section, whatever the detector has
+    areas = detector.amplifiers if len(detector.amplifiers) == len(sections) else (detector,)
+    return tuple(
+        Amplifier(section, gain_of(frame, area, settings), ron_of(frame, area, settings))
+        for section, area in zip(sections, areas, strict=True)
+    )
 
 
-def header_gain(frame: FrameHeader) -> Sourced | None:
-    """Return e-/ADU as the header has it, directly or as the inverse (ADU/e-)."""
-    direct, inverse = frame.positive("gain"), frame.positive("inverse-gain")
-    if direct is None:
-        return Sourced(1 / inverse[1], f"header {inverse[0]}") if inverse else None
-    if inverse and abs(direct[1] * inverse[1] - 1) > CONAD_TOLERANCE:
-        frame.remark(
-            f"{direct[0]} {direct[1]:g} e-/ADU times {inverse[0]} {inverse[1]:g} ADU/e- is "
-            f"{direct[1] * inverse[1]:.3g}, expected 1: {direct[0]} taken"
-        )
-    return Sourced(direct[1], f"header {direct[0]}")
-
-
-def _ron(frame: FrameHeader, detector: Detector, settings: "MdarkSettings") -> Sourced:
-    if settings.ron is not None:
-        return Sourced(float(settings.ron), "settings")
-    header = frame.positive("ron")
-    if header:
-        return Sourced(header[1], f"header {header[0]}")
-    if detector.ron:
-        return Sourced(detector.ron, f"profile {frame.profile.name}")
-    return Sourced(None, "unknown")
+def _asked(frame: FrameHeader, what: str, how: str, sections: Sequence[Section]) -> str:
+    """How the baseline is to be subtracted, where that is possible."""
+    if how == "none" or any(getattr(section, what) for section in sections):
+        return how
+    pixels = {"overscan": "overscan", "reference": "reference pixels"}[what]
+    frame.remark(f"no {pixels} known in profile {frame.profile.name}, or cut off: not subtracted")
+    return "none"
 
 
 def _saturation(detector: Detector, settings: "MdarkSettings", profile: Profile) -> Sourced:

@@ -43,7 +43,7 @@ def subtracted_header(
         first_mjd=start,
         last_mjd=None if start is None else start + total / 86400,
         ndit=about.ndit,
-        window=about.window,
+        window=about.window if about.gapless else None,
         trimmed=about.trimmed,
         rotation=about.rotation,
         pedestal=False,

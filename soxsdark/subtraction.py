@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from soxsdark.amplifiers import cut
 from soxsdark.calibration import MasterBias
 from soxsdark.dark_match import Dark, Scale
 from soxsdark.flags import Flag
@@ -55,9 +56,9 @@ class Result:
 def prepare(dark: Dark, bias: MasterBias | None, about: Description, scale: Scale) -> Tools:
     """Make ready what is common to all frames, of which `about` is one."""
     file = dark.file
-    gain = 1.0 if file.unit == ELECTRON else about.gain.value
-    images = (file.flux * gain, file.errs * gain, file.qual)
-    flux, errs, qual = (to_raw(image, about.rotation) for image in images)
+    gain = _gains(about, file.unit)
+    flux, errs, qual = (to_raw(i, about.rotation) for i in (file.flux, file.errs, file.qual))
+    flux, errs = flux * gain, errs * gain
     if bias is not None and dark.bias is None and dark.pedestal is not False:
         flux = flux - bias.values
         errs = np.hypot(errs, bias.sigma)
@@ -77,16 +78,15 @@ def subtract(job: Job, tools: Tools) -> Result:
     """The arithmetic of one frame, in double precision and raw orientation."""
     source, about = job.source, job.about
     stored, sha256 = source.read()
-    raw = stored[about.window]
-    gain = 1.0 if source.unit == ELECTRON else about.gain.value
-    flags = _frame_flags(job, raw)
-    values = raw.astype(np.float64) * gain
+    gain = _gains(about, source.unit)
+    flags = _frame_flags(job, cut(stored, about.sections))
+    values = _prepared(stored, source.unit, about) * gain
     if tools.bias is not None:
         values -= tools.bias.values
         flags = _marked(flags, tools.bias.bad, Flag.INPUT)
     ron = None
     if source.errs is not None:
-        variance = (source.errs[about.window].astype(np.float64) * gain) ** 2
+        variance = (cut(source.errs, about.sections).astype(np.float64) * gain) ** 2
     else:
         ron = _read_noise(job, tools)
         quantum = gain if stored.dtype.kind in "iu" else 0.0
@@ -101,6 +101,25 @@ def subtract(job: Job, tools: Tools) -> Result:
     return Result(images, sha256, ron, metrics)
 
 
+def _gains(about: Description, unit: str) -> float | np.ndarray:
+    """Electrons for each unit of the pixels; of several amplifiers an image."""
+    if unit == ELECTRON or len(about.amplifiers) == 1:
+        return 1.0 if unit == ELECTRON else about.gain.value
+    gains = np.empty(about.shape)
+    for amplifier in about.amplifiers:
+        gains[amplifier.place] = amplifier.gain.value
+    return gains
+
+
+def _prepared(stored: np.ndarray, unit: str, about: Description) -> np.ndarray:
+    """The science pixels of a raw image without their baseline, in its unit."""
+    values = cut(stored, about.sections).astype(np.float64)
+    if unit != ELECTRON:
+        for amplifier in about.amplifiers:
+            values[amplifier.place] -= about.baseline(stored, amplifier)
+    return values
+
+
 def _frame_flags(job: Job, raw: np.ndarray) -> np.ndarray:
     flags = np.zeros(raw.shape, np.int32)
     flags[~np.isfinite(raw)] |= np.int32(Flag.EMPTY)
@@ -108,7 +127,7 @@ def _frame_flags(job: Job, raw: np.ndarray) -> np.ndarray:
     if full is not None and job.source.unit != ELECTRON:
         flags[raw >= full] |= np.int32(Flag.SATURATED)
     if job.source.bad is not None:
-        flags[job.source.bad[job.about.window]] |= np.int32(Flag.INPUT)
+        flags[cut(job.source.bad, job.about.sections)] |= np.int32(Flag.INPUT)
     return flags
 
 
@@ -155,7 +174,9 @@ def _read_noise(job: Job, tools: Tools) -> float | None:
     return math.sqrt(variance * dark.about.ndit / job.about.ndit)
 
 
-def _frame_variance(signal: np.ndarray, ron: float, quantum: float, ndit: int) -> np.ndarray:
+def _frame_variance(
+    signal: np.ndarray, ron: float, quantum: float | np.ndarray, ndit: int
+) -> np.ndarray:
     """Variance of a frame, e-²: ron² + quantum²/12 + signal / NDIT, where there is signal."""
     return np.fmax(signal, 0.0) / ndit + (ron**2 + quantum**2 / 12)
 

@@ -3,25 +3,22 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, islice, pairwise
 
 import numpy as np
 
+from soxsdark.amplifiers import Amplifier
 from soxsdark.calibration import MasterBias
-from soxsdark.differences import WARM, Bins, PairNoise, difference_sample, pair_noise
-from soxsdark.electrons import to_electrons
+from soxsdark.channel import AmplifierLevel, Channel, Part
+from soxsdark.detector_noise import DetectorNoise, join_models
+from soxsdark.differences import PairNoise
 from soxsdark.errors import InputError
 from soxsdark.frame import Frame
-from soxsdark.grid import Grid, filled
-from soxsdark.level import FrameLevel, clip_values, distinct
-from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model
+from soxsdark.level import FrameLevel
+from soxsdark.orientation import Window
 from soxsdark.parallel import Pool, in_order
 from soxsdark.setups import Description
-from soxsdark.slope import BrightPixels, bright_places
-from soxsdark.stack_input import block_medians
-
-LARGEST = 1e12
-"""ADU beyond which float32 electrons make no sense."""
 
 Step = Callable[[], None]
 
@@ -42,28 +39,72 @@ class RawDark:
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns) of the science pixels."""
-        return tuple(s.stop - s.start for s in self.about.window)
+        return self.about.shape
 
-    def science_rows(self, first: int, last: int) -> np.ndarray:
-        """Rows first to last of the science pixels, ADU."""
-        rows, columns = self.about.window
-        return self.frame.read_rows(rows.start + first, rows.start + last)[:, columns]
+    def amplifier_rows(self, first: int, last: int) -> Iterator["AmplifierRows"]:
+        """Give rows first to last (half-open) of the science pixels, amplifier by amplifier."""
+        read: dict[int, np.ndarray] = {}
+        for number, amplifier in enumerate(self.about.amplifiers):
+            rows, columns = amplifier.place
+            place = slice(max(first, rows.start), min(last, rows.stop))
+            if place.start >= place.stop:
+                continue
+            own = slice(place.start - rows.start, place.stop - rows.start)
+            top = amplifier.raw[0].start + own.start
+            if top not in read:
+                read[top] = self.frame.read_rows(top, top + own.stop - own.start)
+            yield AmplifierRows(number, own, (place, columns), read[top][:, amplifier.raw[1]])
+
+
+@dataclass(frozen=True)
+class AmplifierRows:
+    """Some rows of one amplifier."""
+
+    number: int
+    own: slice
+    """Rows of the amplifier."""
+    place: Window
+    """Of the science image."""
+    pixels: np.ndarray
+    """ADU."""
 
 
 @dataclass(frozen=True)
 class SurveyedFrame:
-    """What pass 1 found in one frame; ADU unless said otherwise."""
+    """What pass 1 found in one frame."""
 
-    level: FrameLevel
+    levels: tuple[AmplifierLevel, ...]
+    """One an amplifier; ADU."""
     sha256: str
     nan_fraction: float
     saturated: int
-    ron: float
-    """Noise of one sample without quantisation, electrons, from the neighbouring frames."""
+    rons: tuple[float, ...]
+    """Noise of one sample of each amplifier without quantisation, from the neighbouring frames."""
 
-    def level_electrons(self, gain: float) -> float:
-        """Level of the frame in electrons."""
-        return self.level.level * gain
+    @property
+    def clipped_low(self) -> int:
+        """Pixels clipped as too low."""
+        return sum(found.level.clipped_low for found in self.levels)
+
+    @property
+    def clipped_high(self) -> int:
+        """Pixels clipped as too high."""
+        return sum(found.level.clipped_high for found in self.levels)
+
+    @property
+    def clipped(self) -> int:
+        """Pixels clipped, both sides."""
+        return self.clipped_low + self.clipped_high
+
+    @property
+    def level_adu(self) -> float:
+        """Level above the baseline, mean over the amplifiers."""
+        return float(np.mean([found.level.level for found in self.levels]))
+
+    @property
+    def ron(self) -> float:
+        """Noise of one sample, electrons, root mean square over the amplifiers."""
+        return math.sqrt(np.mean(np.square(self.rons)))
 
 
 @dataclass(frozen=True)
@@ -71,52 +112,47 @@ class Survey:
     """What pass 1 found in the set."""
 
     frames: tuple[SurveyedFrame, ...]
-    noise: NoiseModel
-    gain: float
-    quantum: float
+    noise: DetectorNoise
+    gains: tuple[float, ...]
+    """e-/ADU of each amplifier."""
+    quanta: tuple[float, ...]
     """Electrons between neighbouring values; 0 for floating-point frames."""
 
-    @property
-    def raw_levels(self) -> list[float]:
-        """Level of each frame, ADU."""
-        return [f.level.level for f in self.frames]
-
-    @property
+    @cached_property
     def levels(self) -> np.ndarray:
-        """Level of each frame, electrons."""
-        return np.array(self.raw_levels) * self.gain
+        """Level of each amplifier in each frame, electrons, (frames, amplifiers)."""
+        adu = [[found.level.level for found in frame.levels] for frame in self.frames]
+        return np.array(adu) * np.array(self.gains)
+
+    @property
+    def frame_levels(self) -> np.ndarray:
+        """Level of each frame, electrons, mean over the amplifiers."""
+        return self.levels.mean(axis=1)
+
+    @property
+    def quantum(self) -> float:
+        """Electrons between neighbouring values, typical of the amplifiers."""
+        return float(np.median(self.quanta))
 
 
-def _check_pixels(dark: RawDark, pixels: np.ndarray, level: FrameLevel, settings) -> float:
-    """Refuse a frame that cannot be averaged; return its share of NaN."""
-    nan = 0
-    if pixels.dtype.kind == "f":
-        nan = int(pixels.size - np.isfinite(pixels).sum())
-    share = nan / pixels.size
-    path = dark.frame.path
-    if share > settings.maximum_nan_fraction:
+def _nan_share(dark: RawDark, pixels: np.ndarray, limit: float) -> float:
+    """Return the share of NaN in the science pixels; refuse a frame with too many."""
+    if pixels.dtype.kind != "f":
+        return 0.0
+    parts = [pixels[amplifier.raw] for amplifier in dark.about.amplifiers]
+    size = sum(part.size for part in parts)
+    share = sum(part.size - int(np.isfinite(part).sum()) for part in parts) / size
+    if share > limit:
         raise InputError(
-            f"{path}: {100 * share:.4g} % of its pixels are NaN or infinite, at most "
-            f"{100 * settings.maximum_nan_fraction:.4g} % (maximum-nan-fraction) are allowed; "
-            "leave the frame out"
+            f"{dark.frame.path}: {100 * share:.4g} % of its pixels are NaN or infinite, at most "
+            f"{100 * limit:.4g} % (maximum-nan-fraction) are allowed; leave the frame out"
         )
-    if not level.used:
-        raise InputError(
-            f"{path}: no usable pixel in it (bad-pixel map included); leave the frame out"
-        )
-    if level.deviation == 0 and level.clipped == 0:
-        raise InputError(
-            f"{path}: no scatter at all, every pixel (good in the bad-pixel map, if there is one) "
-            f"is {level.level:g} ADU; leave the frame out"
-        )
-    if pixels.dtype.kind == "f" and not abs(level.level) < LARGEST:
-        raise InputError(f"{path}: a level of {level.level:g} ADU is no detector's; leave it out")
     return share
 
 
-def _check_repeats(darks: Sequence[RawDark], levels: Sequence[FrameLevel]) -> None:
+def _check_repeats(darks: Sequence[RawDark], levels: Sequence[tuple[FrameLevel, ...]]) -> None:
     # equal pixels have equal levels, whatever the type and packing of the file
-    seen: dict[FrameLevel, list[int]] = {}
+    seen: dict[tuple[FrameLevel, ...], list[int]] = {}
     for i, level in enumerate(levels):
         for j in seen.get(level, []):
             if _same_pixels(darks[j], darks[i]):
@@ -142,16 +178,18 @@ def _same_pixels(first: RawDark, second: RawDark) -> bool:
     )
 
 
-def _check_levels(darks: Sequence[RawDark], levels: np.ndarray, sigma: float, limit: float):
+def _check_levels(
+    darks: Sequence[RawDark], amplifier: Amplifier, levels: np.ndarray, sigma: float, limit: float
+) -> None:
     typical = float(np.median(levels))
     worst = int(np.argmax(np.abs(levels - typical)))
     away = abs(levels[worst] - typical)
     if sigma > 0 and away > limit * sigma:
         side = "bright" if levels[worst] > typical else "dark"
         raise InputError(
-            f"{darks[worst].frame.path}: too {side}: its level of {levels[worst]:.1f} e- lies "
-            f"{away / sigma:.1f} sigma from the set's {typical:.1f} e-, at most {limit:g} "
-            "(maximum-level-deviation) are allowed; leave the frame out"
+            f"{darks[worst].frame.path}: too {side}: its level{amplifier.of} of "
+            f"{levels[worst]:.1f} e- lies {away / sigma:.1f} sigma from the set's {typical:.1f} "
+            f"e-, at most {limit:g} (maximum-level-deviation) are allowed; leave the frame out"
         )
 
 
@@ -159,108 +197,64 @@ def _check_levels(darks: Sequence[RawDark], levels: np.ndarray, sigma: float, li
 class _Loaded:
     """A frame read once; let go as soon as its differences are taken."""
 
-    electrons: np.ndarray
-    """Above the level, float32."""
-    saturation: float
-    """In the same electrons."""
-    medians: np.ndarray
-    """Of each block, in the same electrons."""
-    facts: tuple[FrameLevel, str, float, int]
-
-    def bright(self, places: np.ndarray) -> np.ndarray:
-        """Some pixels; NaN = saturated."""
-        values = self.electrons.ravel()[places]
-        return np.where(values < self.saturation, values, np.nan)
+    parts: tuple[Part, ...]
+    sha256: str
+    nan_fraction: float
 
 
 class _Passage:
     """All frames pass by in order, each read once; what is gathered on the way."""
 
     def __init__(self, darks: Sequence[RawDark], settings, bad, bias) -> None:
-        self.darks, self.settings, self.bad, self.bias = darks, settings, bad, bias
-        self.grid = Grid.of(darks[0].shape, BLOCK)
-        self.quantum = darks[0].about.gain.value * darks[0].frame.layout.quantum
-        self.background = np.zeros(self.grid.shape)
-        self.found: list[tuple[FrameLevel, str, float, int]] = []
-        self._bright: list[np.ndarray] = []
-        self._places = np.zeros(0, dtype=np.intp)
+        self.darks, self.settings = darks, settings
+        about = darks[0].about
+        self.channels = [
+            Channel(number, about, darks[0].frame.layout.quantum, len(darks))
+            for number in range(len(about.amplifiers))
+        ]
+        for number, channel in enumerate(self.channels):
+            # a copy of a part that is not all of the map: work on it is faster
+            channel.bad = None if bad is None else np.ascontiguousarray(bad[channel.place])
+            channel.bias = None if bias is None else bias.parts[number]
+        self.found: list[tuple[tuple[AmplifierLevel, ...], str, float, int]] = []
         largest = max(d.frame.stored_bytes for d in darks)
         self._buffers = Pool(lambda: np.empty(largest, np.uint8))
-        self._images = Pool(lambda: np.empty(darks[0].shape, np.float32))
 
-    def differences(self, threads: int, step: Step) -> list[PairNoise]:
+    def go(self, threads: int, step: Step) -> None:
         """Take the frames in, and the noise of consecutive ones."""
-        loaded, pairs = in_order(self._load, self.darks, threads), []
+        loaded = in_order(self._load, self.darks, threads)
         start = list(islice(loaded, 2))
-        self._places = self._bright_places(*start)
+        for channel, *pair in zip(self.channels, *(frame.parts for frame in start), strict=True):
+            channel.start(*pair)
         every = pairwise(self._passing(chain(start, loaded), step))
         # a difference takes a third of the time of a frame
-        for noise, image in in_order(self._difference, every, threads // 2):
-            pairs.append(noise)
-            self._images.give(image)
-        return pairs
-
-    @property
-    def bright(self) -> BrightPixels:
-        """The bright pixels of all frames."""
-        background = filled(self.background, 0.0)[self.grid.block_of(self._places)]
-        return BrightPixels(np.array(self._bright), background)
+        for noises, done in in_order(self._difference, every, threads // 2):
+            for channel, noise, part in zip(self.channels, noises, done.parts, strict=True):
+                channel.pairs.append(noise)
+                channel.images.give(part.electrons)
 
     def _load(self, dark: RawDark) -> _Loaded:
         with self._buffers.lent() as buffer:
             loaded = dark.frame.load(buffer)
-            pixels = loaded.pixels[dark.about.window]
-            values, counts = distinct(pixels, self.bad)
-            ignored = pixels.size - int(counts.sum())
-            level = clip_values(values, counts, ignored=ignored, **_clipping(self.settings))
-            share = _check_pixels(dark, pixels, level, self.settings)
-            limit, gain = dark.about.saturation.value, dark.about.gain.value
-            saturated = 0 if limit is None else int(counts[values >= limit].sum())
-            electrons = to_electrons(pixels, level.level, gain, out=self._images.take())
-            saturation = math.inf if limit is None else (limit - level.level) * gain
-            if self.bias is None:
-                medians = (block_medians(pixels, self.grid, self.bad) - level.level) * gain
-            else:
-                saturation = _take_out(self.bias, electrons, saturation)
-                medians = block_medians(electrons, self.grid, self.bad)
-            return _Loaded(electrons, saturation, medians, (level, loaded.sha256, share, saturated))
+            share = _nan_share(dark, loaded.pixels, self.settings.maximum_nan_fraction)
+            clipping = _clipping(self.settings)
+            parts = (c.take(dark.about, loaded.pixels, clipping) for c in self.channels)
+            return _Loaded(tuple(parts), loaded.sha256, share)
 
     def _passing(self, loaded: Iterable[_Loaded], step: Step) -> Iterator[_Loaded]:
         for one in loaded:
-            self.found.append(one.facts)
-            self.background += one.medians / len(self.darks)
-            self._bright.append(one.bright(self._places))
+            levels = tuple(part.found for part in one.parts)
+            saturated = sum(part.saturated for part in one.parts)
+            self.found.append((levels, one.sha256, one.nan_fraction, saturated))
+            for channel, part in zip(self.channels, one.parts, strict=True):
+                channel.follow(part)
             step()
             yield one
 
-    def _difference(self, pair: tuple[_Loaded, _Loaded]) -> tuple[PairNoise, np.ndarray]:
+    def _difference(self, pair: tuple[_Loaded, _Loaded]) -> tuple[list[PairNoise], _Loaded]:
         first, second = pair
-        typical = (first.medians + second.medians) / 2
-        noise = pair_noise(
-            first.electrons, second.electrons, typical, self.grid, self.quantum, self.bad
-        )
-        return noise, first.electrons
-
-    def _bright_places(self, first: _Loaded, second: _Loaded) -> np.ndarray:
-        pair = first.electrons, second.electrons
-        bins = Bins.of(difference_sample(*pair, self.bad), self.quantum)
-        if bins is None:
-            return np.zeros(0, dtype=np.intp)
-        # well below the final limit, which is not known yet: light in one of the two raises it
-        sigma = 0.3 * float(bins.warm) / WARM
-        typical = (first.medians + second.medians) / 2
-        return bright_places(*pair, typical, self.grid, sigma, self.bad, len(self.darks))
-
-
-def _take_out(bias: MasterBias, electrons: np.ndarray, saturation: float) -> float:
-    """Take the fixed pattern out of a frame, in place; return from where on it is saturated.
-
-    Saturated pixels become NaN, because their electrons no longer tell that they are.
-    """
-    np.putmask(electrons, electrons >= saturation, np.nan)
-    electrons -= bias.values
-    electrons += np.float32(bias.level)
-    return math.inf
+        parts = zip(self.channels, first.parts, second.parts, strict=True)
+        return [channel.difference(*both) for channel, *both in parts], first
 
 
 def _clipping(settings) -> dict:
@@ -271,12 +265,6 @@ def _clipping(settings) -> dict:
         "iterations": settings.clipping_iteration_count,
         "deviation": settings.frame_clipping_deviation,
     }
-
-
-def _frame_ron(pairs: list[PairNoise], index: int, quantum: float) -> float:
-    near = [p.sigma for p in pairs[max(0, index - 1) : index + 1]]
-    variance = float(np.mean(np.square(near))) - quantum**2 / 12
-    return math.sqrt(max(variance, 0.0)) if math.isfinite(variance) else math.nan
 
 
 def survey(
@@ -312,29 +300,33 @@ def survey(
         A frame is damaged, twice there, has no scatter, too many NaN or a level far off.
     """
     about, passage = darks[0].about, _Passage(darks, settings, bad, bias)
-    pairs = passage.differences(threads, step)
-    _check_repeats(darks, [level for level, *_ in passage.found])
-    if not any(p.sigma > 0 for p in pairs):
-        raise InputError(
-            f"{darks[0].frame.path} and the others: the noise between frames cannot be measured, "
-            "too few good pixels in common; use larger frames or another bad-pixel map"
-        )
-    noise = build_noise_model(
-        pairs,
-        passage.background,
-        passage.grid,
-        passage.bright,
-        gain_known=about.gain.source != "assumed",
-        ndit=about.ndit,
-    )
-    if bias is not None:
-        noise = replace(noise, pattern=bias.pattern)
+    passage.go(threads, step)
+    _check_repeats(darks, [tuple(f.level for f in levels) for levels, *_ in passage.found])
+    for channel, amplifier in zip(passage.channels, about.amplifiers, strict=True):
+        if not any(p.sigma > 0 for p in channel.pairs):
+            raise InputError(
+                f"{darks[0].frame.path} and the others: the noise between frames{amplifier.of} "
+                "cannot be measured, too few good pixels in common; use larger frames or another "
+                "bad-pixel map"
+            )
+    models = [(channel.place, channel.noise_model()) for channel in passage.channels]
     if not exposed:
-        noise = replace(noise, slope=0.0, measured_slope=math.nan, measured_slope_error=math.nan)
+        none = {"slope": 0.0, "measured_slope": math.nan, "measured_slope_error": math.nan}
+        models = [(place, replace(model, **none)) for place, model in models]
+    noise = join_models(
+        models,
+        gain_known=about.gain.source != "assumed" or not exposed,
+        pattern=None if bias is None else bias.pattern,
+    )
     frames = tuple(
-        SurveyedFrame(*facts, _frame_ron(pairs, i, passage.quantum))
+        SurveyedFrame(*facts, tuple(channel.frame_ron(i) for channel in passage.channels))
         for i, facts in enumerate(passage.found)
     )
-    result = Survey(frames, noise, about.gain.value, passage.quantum)
-    _check_levels(darks, result.levels, noise.sigma, settings.maximum_level_deviation)
+    gains = tuple(amplifier.gain.value for amplifier in about.amplifiers)
+    result = Survey(frames, noise, gains, tuple(c.quantum for c in passage.channels))
+    for amplifier, levels, model in zip(
+        about.amplifiers, result.levels.T, noise.models, strict=True
+    ):
+        limit = settings.maximum_level_deviation
+        _check_levels(darks, amplifier, levels, model.sigma, limit)
     return result

@@ -20,7 +20,7 @@ from soxsdark.instruments import (
     load_profile,
     profile_names,
     recognise,
-    science_window,
+    science_sections,
 )
 from soxsdark.instruments.listing import profile_text
 
@@ -54,7 +54,7 @@ def test_soxs_has_the_published_numbers():
 
 
 def test_every_packaged_profile_loads_under_its_name():
-    assert profile_names() == ["generic", "soxs", "xsh"]
+    assert profile_names() == ["generic", "megara", "soxs", "xsh"]
     assert [load_profile(name).name for name in profile_names()] == profile_names()
 
 
@@ -172,7 +172,8 @@ NIR, VIS = (load_profile("soxs").detector(arm) for arm in ("NIR", "VIS"))
     ],
 )
 def test_full_frames_are_trimmed(detector, shape, binning, rows, columns):
-    window, trimmed, remark = science_window(shape, detector, binning, True)
+    (section,), trimmed, remark = science_sections(shape, detector, binning, True)
+    window = section.raw
     assert window == (slice(*rows), slice(*columns))
     assert trimmed
     assert remark is None
@@ -190,7 +191,8 @@ def test_full_frames_are_trimmed(detector, shape, binning, rows, columns):
     ],
 )
 def test_other_frames_are_whole(detector, shape, binning, trim, remark):
-    window, trimmed, said = science_window(shape, detector, binning, trim)
+    (section,), trimmed, said = science_sections(shape, detector, binning, trim)
+    window = section.raw
     assert window == (slice(0, shape[0]), slice(0, shape[1]))
     assert not trimmed
     if remark is None:
@@ -200,7 +202,8 @@ def test_other_frames_are_whole(detector, shape, binning, trim, remark):
 
 
 def test_unbinned_frame_that_claims_binning_is_trimmed_with_a_remark():
-    window, trimmed, remark = science_window((4096, 908), VIS, (2, 2), True)
+    (section,), trimmed, remark = science_sections((4096, 908), VIS, (2, 2), True)
+    window = section.raw
     assert (window, trimmed) == ((slice(0, 4096), slice(50, 858)), True)
     assert remark == "full unbinned frame although binning is 2x2"
 
@@ -294,7 +297,8 @@ DOCS = (Path(__file__).parent.parent / "docs" / "instruments.md").read_text("utf
 def test_example_of_the_documentation_is_a_profile(tmp_path):
     (example,) = re.findall(r"```yaml\n(.*?)```", DOCS, flags=re.DOTALL)
     profile = load_profile(save(tmp_path, example))
-    window, trimmed, _ = science_window((520, 544), profile.detector(None), (2, 2), True)
+    (section,), trimmed, _ = science_sections((520, 544), profile.detector(None), (2, 2), True)
+    window = section.raw
     assert (window, trimmed) == ((slice(4, 516), slice(16, 528)), True)
 
 

@@ -7,10 +7,11 @@ from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soxsdark.amplifiers import whole
 from soxsdark.errors import InputError
 from soxsdark.flags import Flag
 from soxsdark.header_axes import place_axes
-from soxsdark.instruments import Detector, load_profile, science_window
+from soxsdark.instruments import Detector, load_profile, science_sections
 from soxsdark.orientation import all_to_product, raw_window, to_product, to_raw, turned_lengths
 from soxsdark.product import Mask
 from soxsdark.recipe import mdark
@@ -72,15 +73,16 @@ def test_turned_and_trimmed_is_rot90_then_slice(rotation, binning):
     detector = Detector(shape=shape, rotation=rotation, rows=rows, columns=columns)
     across, down = binning
     raw = np.random.default_rng(3).random((shape[0] // down, shape[1] // across))
-    window, trimmed, remark = science_window(raw.shape, detector, binning, True)
+    (section,), trimmed, remark = science_sections(raw.shape, detector, binning, True)
+    window = section.raw
     assert (trimmed, remark) == (True, None)
     n_row, n_column = turned_lengths((down, across), rotation)
     expected = np.rot90(raw, k=rotation / 90)[
         -(-rows[0] // n_row) : rows[1] // n_row, -(-columns[0] // n_column) : columns[1] // n_column
     ]
     assert np.array_equal(to_product(raw[window], rotation), expected)
-    kept = science_window(raw[window].shape, detector, binning, True)
-    assert kept == (tuple(slice(0, n) for n in raw[window].shape), False, None)
+    (kept,), *rest = science_sections(raw[window].shape, detector, binning, True)
+    assert (kept.raw, rest) == (whole(raw[window].shape), [False, None])
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,8 @@ def test_xshooter_windows(arm, raw, science, rows, columns):
     detector = load_profile("xsh").detector(arm)
     rng = np.random.default_rng(1)
     image = rng.integers(0, 1000, raw, dtype=np.int16)
-    window, trimmed, _ = science_window(raw, detector, (1, 1), True)
+    (section,), trimmed, _ = science_sections(raw, detector, (1, 1), True)
+    window = section.raw
     product = to_product(image[window], detector.rotation)
     assert trimmed
     assert product.shape == science
@@ -264,12 +267,13 @@ def test_map_that_lies_as_the_raw_frame_is_refused(tmp_path):
 
 def test_window_of_a_description_is_that_of_the_raw_file():
     detector = load_profile("xsh").detector("NIR")
-    window, trimmed, _ = science_window((1100, 2048), detector, (1, 1), True)
+    (section,), trimmed, _ = science_sections((1100, 2048), detector, (1, 1), True)
+    window = section.raw
     assert trimmed
     # turned rows 4:2044 count from the right of the raw frame: 2048 - 2044 = 4, 2048 - 4 = 2044
     assert window == (slice(20, 1076), slice(4, 2044))
     odd = replace_window(detector, rows=(10, 2000))
-    assert science_window((1100, 2048), odd, (1, 1), True)[0][1] == slice(48, 2038)
+    assert science_sections((1100, 2048), odd, (1, 1), True)[0][0].raw[1] == slice(48, 2038)
 
 
 def replace_window(detector: Detector, **changes) -> Detector:

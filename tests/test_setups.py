@@ -3,17 +3,18 @@
 import os
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from astropy.io import fits
 
+from soxsdark.amplifiers import Sourced
 from soxsdark.errors import InputError
 from soxsdark.instruments import load_profile, recognise
 from soxsdark.one_setup import check_one_setup, setup_remarks
-from soxsdark.setups import Sourced, describe, to_mjd
+from soxsdark.settings import MdarkSettings
+from soxsdark.setups import describe, to_mjd
 
-SETTINGS = SimpleNamespace(gain=None, ron=None, saturation=None, trim=True, instrument=None)
+SETTINGS = MdarkSettings()
 NIR = {
     "INSTRUME": "SOXS    ",
     "ESO DPR TYPE": "DARK",
@@ -121,7 +122,7 @@ def test_generic_dark():
 
 
 def test_settings_come_before_header_and_profile_and_zero_is_a_value():
-    settings = SimpleNamespace(gain=5.0, ron=0.0, saturation=60000, trim=False, instrument="soxs")
+    settings = MdarkSettings(gain=5.0, ron=0.0, saturation=60000, trim=False, instrument="soxs")
     found = seen(NIR, settings=settings)
     assert found.gain == Sourced(5.0, "settings")
     assert found.ron == Sourced(0.0, "settings")
@@ -228,7 +229,7 @@ def test_generic_profile_is_remarked_unless_asked_for(instrument):
     found = seen(CCD, changes={"INSTRUME": instrument})
     known = "instrument X not known" if instrument else "no instrument in the header"
     assert found.remarks == (f"{known}: generic profile used",)
-    asked = SimpleNamespace(**{**vars(SETTINGS), "instrument": "generic"})
+    asked = MdarkSettings(instrument="generic")
     assert seen(CCD, settings=asked).remarks == ()
 
 

@@ -11,23 +11,17 @@ from functools import cache
 from importlib import resources
 from numbers import Real
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
 from astropy.io.fits.verify import VerifyError
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
 from soxsdark.errors import InputError, SettingsError
-from soxsdark.instruments.window import science_window as science_window
+from soxsdark.instruments.detector import Declared, Flag, Text
+from soxsdark.instruments.detector import Detector as Detector
+from soxsdark.instruments.window import science_sections as science_sections
 from soxsdark.instruments.window import size_text as size_text
-from soxsdark.orientation import turned_lengths
 
 GENERIC = "generic"
 ANY_ARM = "*"
@@ -44,80 +38,9 @@ SetupKey = Literal[
     "instrument", "arm", "exposure time", "DIT", "NDIT", "binning", "window",
     "readout id", "readout name", "gain", "shape",
 ]  # fmt: skip
-Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
-Flag = Annotated[bool, Field(strict=True)]
-Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Index = Annotated[int, Field(strict=True, ge=0)]
-Length = Annotated[int, Field(strict=True, gt=0)]
-Rotation = Literal[0, 90, 180, 270]
 
 
-class _Declared(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        defer_build=True,
-        alias_generator=lambda name: name.replace("_", "-"),
-    )
-
-
-class Detector(_Declared):
-    """The detector of one arm; None is unknown.
-
-    Attributes
-    ----------
-    shape : (rows, columns) or None
-        Of a full, unbinned raw frame, as it lies in the file.
-    rotation : {0, 90, 180, 270}
-        Degrees by which frames are turned, ``np.rot90(data, k=rotation / 90)``, for the products.
-    rows, columns : (start, stop) or None
-        Science pixels of the unbinned and turned frame, zero-based and half-open.
-    gain : float or None
-        e-/ADU.
-    ron : float or None
-        Read-out noise, e-.
-    saturation : float or None
-        ADU of the raw; None is not tested.
-    pedestal : bool or None
-        True: raws hold a bias pedestal; False: the readout removes it.
-    dark_scaling : str
-        ``never``: dark levels do not grow with the exposure time; else ``allowed``.
-    temperature, set_point : str or None
-        Header keywords of the detector's temperature, and of the one it should have.
-    """
-
-    shape: tuple[Length, Length] | None = None
-    rotation: Rotation = 0
-    rows: tuple[Index, Index] | None = None
-    columns: tuple[Index, Index] | None = None
-    gain: Positive | None = None
-    ron: Positive | None = None
-    saturation: Positive | None = None
-    pedestal: Flag | None = None
-    dark_scaling: Literal["allowed", "never"] = "allowed"
-    temperature: Text | None = None
-    set_point: Text | None = None
-
-    @model_validator(mode="after")
-    def _window_fits(self) -> Self:
-        if (self.rows is None) != (self.columns is None):
-            raise ValueError("rows and columns go together: give both or neither")
-        if self.rows is None:
-            return self
-        if self.shape is None:
-            raise ValueError("rows and columns need the shape of the full frame")
-        turned = turned_lengths(self.shape, self.rotation)
-        for name, (start, stop), length in zip(
-            ("rows", "columns"), (self.rows, self.columns), turned, strict=True
-        ):
-            if not start < stop <= length:
-                raise ValueError(
-                    f"{name} are [{start}, {stop}], expected start < stop <= {length}, the shape"
-                )
-        return self
-
-
-class Profile(_Declared):
+class Profile(Declared):
     """What the program must know of an instrument.
 
     Attributes
@@ -133,6 +56,8 @@ class Profile(_Declared):
         Image categories that a dark may have; empty is any.
     image_type_required : bool
         False: a frame that does not say what it is passes, with a remark.
+    exposure_time_unit : str
+        Of the keywords of the exposure time.
     setup : tuple of str
         What must be equal in all frames of a set.
     arms : dict of str to Detector
@@ -145,6 +70,7 @@ class Profile(_Declared):
     dark_types: tuple[Text, ...] = Field(min_length=1)
     dark_categories: tuple[Text, ...] = ()
     image_type_required: Flag = True
+    exposure_time_unit: Literal["s", "ms"] = "s"
     setup: tuple[SetupKey, ...]
     arms: dict[Text, Detector] = Field(default_factory=dict)
 
@@ -320,9 +246,18 @@ class FrameHeader:
         found = self.found(keys)
         return as_number(found[0][1]) if found else None
 
-    def positive(self, quantity: Quantity) -> tuple[str, float] | None:
+    @property
+    def exposure(self) -> tuple[str, Any, float | None]:
+        """Keyword of the exposure time, its value (None: not there) and the seconds it means."""
+        found = self.first("exposure-time")
+        key, value = found or (" or ".join(self.profile.keys("exposure-time")), None)
+        number = as_number(value)
+        factor = {"s": 1.0, "ms": 1e-3}[self.profile.exposure_time_unit]
+        return key, value, None if number is None else number * factor
+
+    def positive_of(self, keys: Sequence[str]) -> tuple[str, float] | None:
         """Return the first (key, value) whose value is a number above 0."""
-        for key, value in self.found(self.profile.keys(quantity)):
+        for key, value in self.found(keys):
             number = as_number(value)
             if number is not None and number > 0:
                 return key, number

@@ -1,0 +1,191 @@
+"""Pass 1 of one amplifier: levels, and what consecutive frames say of its noise."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from soxsdark.amplifiers import Amplifier
+from soxsdark.baseline import Baseline
+from soxsdark.calibration import BiasPart
+from soxsdark.differences import WARM, Bins, PairNoise, difference_sample, pair_noise
+from soxsdark.electrons import to_electrons
+from soxsdark.errors import InputError
+from soxsdark.grid import Grid, filled
+from soxsdark.level import FrameLevel, clip_values, distinct
+from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model
+from soxsdark.parallel import Pool
+from soxsdark.setups import Description
+from soxsdark.slope import BrightPixels, bright_places
+from soxsdark.stack_input import block_medians
+
+LARGEST = 1e12
+"""ADU beyond which float32 electrons make no sense."""
+
+
+@dataclass(frozen=True)
+class AmplifierLevel:
+    """The level of one amplifier in one frame."""
+
+    level: FrameLevel
+    """ADU above the baseline."""
+    baseline: Baseline
+    """ADU, subtracted before all else; 0.0: nothing."""
+
+    @property
+    def offset(self) -> Baseline:
+        """Raw ADU at which there are no electrons above the level; of each line or of all."""
+        return self.level.level + self.baseline
+
+    def baseline_of(self, rows: slice) -> Baseline:
+        """The baseline of some rows of the amplifier."""
+        lines = np.shape(self.baseline)
+        return self.baseline[rows] if lines and lines[0] > 1 else self.baseline
+
+
+@dataclass(frozen=True)
+class Part:
+    """One amplifier's pixels of a frame; let go as soon as its differences are taken."""
+
+    electrons: np.ndarray
+    """Above the level, float32."""
+    saturation: float
+    """In the same electrons."""
+    medians: np.ndarray
+    """Of each block, in the same electrons."""
+    found: AmplifierLevel
+    saturated: int
+    """Number of saturated pixels."""
+
+    def bright(self, places: np.ndarray) -> np.ndarray:
+        """Some pixels; NaN = saturated."""
+        values = self.electrons.ravel()[places]
+        return np.where(values < self.saturation, values, np.nan)
+
+
+class Channel:
+    """One amplifier, and what is gathered while its frames pass by in order."""
+
+    def __init__(self, number: int, about: Description, layout_quantum: float, frames: int) -> None:
+        self.number, self.frames, self.ndit = number, frames, about.ndit
+        amplifier = about.amplifiers[number]
+        self.place = amplifier.place
+        self.grid = Grid.of(amplifier.section.shape, BLOCK)
+        self.gain = amplifier.gain
+        self.quantum = amplifier.gain.value * layout_quantum
+        self.background = np.zeros(self.grid.shape)
+        self.bad: np.ndarray | None = None
+        self.bias: BiasPart | None = None
+        self.images = Pool(lambda: np.empty(amplifier.section.shape, np.float32))
+        self.pairs: list[PairNoise] = []
+        self._bright: list[np.ndarray] = []
+        self._places = np.zeros(0, dtype=np.intp)
+
+    def take(self, about: Description, image: np.ndarray, clipping: dict) -> Part:
+        """Find the level of a frame, and its electrons above it; `image` is the whole raw."""
+        amplifier = about.amplifiers[self.number]
+        pixels, baseline = image[amplifier.raw], about.baseline(image, amplifier)
+        _check_baseline(about, amplifier, baseline)
+        limit, gain = about.saturation.value, amplifier.gain.value
+        limit = math.inf if limit is None else limit
+        level, saturated = self._level(pixels, baseline, limit, clipping)
+        _check_level(about, amplifier, level, pixels.dtype)
+        found = AmplifierLevel(level, baseline)
+        electrons = to_electrons(pixels, found.offset, gain, out=self.images.take())
+        if self.bias is None and np.ndim(baseline) == 0:
+            medians = (block_medians(pixels, self.grid, self.bad) - found.offset) * gain
+            saturation = (limit - found.offset) * gain
+            return Part(electrons, saturation, medians, found, saturated)
+        # their electrons no longer tell which pixels are saturated
+        np.putmask(electrons, pixels >= limit, np.nan)
+        if self.bias is not None:
+            electrons -= self.bias.values
+            electrons += np.float32(self.bias.level)
+        medians = block_medians(electrons, self.grid, self.bad)
+        return Part(electrons, math.inf, medians, found, saturated)
+
+    def _level(
+        self, pixels: np.ndarray, baseline: Baseline, limit: float, clipping: dict
+    ) -> tuple[FrameLevel, int]:
+        """Clip the pixels above the baseline; return how many are saturated too.
+
+        Exact on the distinct values, unless the baseline differs from line to line.
+        """
+        lines = np.ndim(baseline) > 0
+        values, counts = distinct(pixels - baseline if lines else pixels, self.bad)
+        saturated = int(counts[values >= limit].sum())
+        if lines and limit < math.inf:
+            full = pixels >= limit
+            saturated = int(np.count_nonzero(full if self.bad is None else full & ~self.bad))
+        if not lines and baseline:
+            values = values - baseline
+        ignored = pixels.size - int(counts.sum())
+        return clip_values(values, counts, ignored=ignored, **clipping), saturated
+
+    def start(self, first: Part, second: Part) -> None:
+        """Choose, on the first two frames, the bright pixels that are followed through all."""
+        pair = first.electrons, second.electrons
+        bins = Bins.of(difference_sample(*pair, self.bad), self.quantum)
+        if bins is None:
+            return
+        # well below the final limit, which is not known yet: light in one of the two raises it
+        sigma = 0.3 * float(bins.warm) / WARM
+        typical = (first.medians + second.medians) / 2
+        self._places = bright_places(*pair, typical, self.grid, sigma, self.bad, self.frames)
+
+    def follow(self, part: Part) -> None:
+        """Take in the next frame's background and bright pixels."""
+        self.background += part.medians / self.frames
+        self._bright.append(part.bright(self._places))
+
+    def difference(self, first: Part, second: Part) -> PairNoise:
+        """Measure the noise between two consecutive frames."""
+        typical = (first.medians + second.medians) / 2
+        pair = first.electrons, second.electrons
+        return pair_noise(*pair, typical, self.grid, self.quantum, self.bad)
+
+    def noise_model(self) -> NoiseModel:
+        """Join what all pairs of frames say."""
+        background = filled(self.background, 0.0)[self.grid.block_of(self._places)]
+        return build_noise_model(
+            self.pairs,
+            self.background,
+            self.grid,
+            BrightPixels(np.array(self._bright), background),
+            gain_known=self.gain.source != "assumed",
+            ndit=self.ndit,
+        )
+
+    def frame_ron(self, index: int) -> float:
+        """Noise of one sample of a frame without quantisation, from the neighbouring frames."""
+        near = [p.sigma for p in self.pairs[max(0, index - 1) : index + 1]]
+        variance = float(np.mean(np.square(near))) - self.quantum**2 / 12
+        return math.sqrt(max(variance, 0.0)) if math.isfinite(variance) else math.nan
+
+
+def _check_baseline(about: Description, amplifier: Amplifier, baseline: Baseline) -> None:
+    if np.isnan(baseline).any():
+        raise InputError(
+            f"{about.path}: no finite pixel in the overscan or reference pixels{amplifier.of}; "
+            "leave the frame out, or do not subtract them"
+        )
+
+
+def _check_level(
+    about: Description, amplifier: Amplifier, level: FrameLevel, dtype: np.dtype
+) -> None:
+    """Refuse a frame that cannot be averaged."""
+    if not level.used:
+        raise InputError(
+            f"{about.path}: no usable pixel{amplifier.of} in it (bad-pixel map included); "
+            "leave the frame out"
+        )
+    if level.deviation == 0 and level.clipped == 0:
+        raise InputError(
+            f"{about.path}: no scatter at all, every pixel{amplifier.of} (good in the bad-pixel "
+            f"map, if there is one) is {level.level:g} ADU; leave the frame out"
+        )
+    if dtype.kind == "f" and not abs(level.level) < LARGEST:
+        raise InputError(
+            f"{about.path}: a level of {level.level:g} ADU is no detector's; leave it out"
+        )
