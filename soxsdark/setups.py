@@ -264,7 +264,8 @@ def _instrument_remark(frame: FrameHeader, settings: "MdarkSettings") -> str | N
 def _exposure_time(frame: FrameHeader) -> float:
     key, value, seconds = frame.exposure
     if seconds is None or seconds <= 0:
-        expected = f"a number above 0 ({frame.profile.exposure_time_unit})"
+        units = {"s": "seconds", "ms": "milliseconds"}[frame.profile.exposure_time_unit]
+        expected = f"a number of {units} above 0"
         hint = " (a frame without exposure is a bias)" if seconds == 0 else ""
         raise frame.refuse(key, value, f"{expected}{hint}; correct the header or leave it out")
     dit = frame.positive_of(frame.profile.keys("dit"))
@@ -287,9 +288,7 @@ def _bias_time(frame: FrameHeader, image_type: str) -> float:
     if value is None:
         return 0.0
     if seconds is None or seconds < 0 or (seconds > 0 and not image_type):
-        raise frame.refuse(
-            key, value, "0 s, since nothing else says that it is a bias; leave it out"
-        )
+        raise frame.refuse(key, value, "0, since nothing else says that it is a bias; leave it out")
     return seconds
 
 
