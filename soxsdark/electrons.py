@@ -9,7 +9,7 @@ TYPES = "hHifd"
 
 
 def to_electrons(
-    pixels: np.ndarray, level: float, gain: float, out: np.ndarray | None = None
+    pixels: np.ndarray, level: float | np.ndarray, gain: float, out: np.ndarray | None = None
 ) -> np.ndarray:
     """``(pixels - level) * gain`` in double precision, rounded to float32.
 
@@ -17,14 +17,16 @@ def to_electrons(
     ----------
     pixels : ndarray
         ADU.
-    level, gain : float
-        ADU, and electrons for each ADU.
+    level : float or ndarray
+        ADU; an array is one value a row or a column.
+    gain : float
+        Electrons for each ADU.
     out : ndarray of float32, same number of elements, contiguous, optional
         Where the result goes.
     """
     if out is None:
         out = np.empty(pixels.shape, dtype=np.float32)
-    compiled = kernel()
+    compiled = None if np.ndim(level) else kernel()
     if compiled is not None and pixels.dtype.isnative and pixels.dtype.char in TYPES:
         compiled.electrons(contiguous_rows(pixels), level, gain, out)
     else:

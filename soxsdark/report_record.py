@@ -52,7 +52,9 @@ def _frames(reduced: "Reduced") -> list[dict]:
                 "exposure-time": dark.about.exposure_time,
                 "level-adu": found.level_adu,
                 "level": float(levels[i]),
+                "levels": reduced.survey.levels[i].tolist(),
                 "ron": found.ron,
+                "rons": list(found.rons),
                 "clipped-low": found.clipped_low,
                 "clipped-high": found.clipped_high,
                 "nan-fraction": found.nan_fraction,
@@ -62,6 +64,24 @@ def _frames(reduced: "Reduced") -> list[dict]:
             }
         )
     return result
+
+
+def _amplifiers(reduced: "Reduced") -> list[dict]:
+    """Where the pixels of each are in the products before these are turned, and its figures."""
+    about, noise = reduced.inputs.darks[0].about, reduced.survey.noise
+    return [
+        {
+            "name": amplifier.section.name,
+            "rows": [amplifier.place[0].start, amplifier.place[0].stop],
+            "columns": [amplifier.place[1].start, amplifier.place[1].stop],
+            "gain": _sourced(amplifier.gain),
+            "ron": _sourced(amplifier.ron),
+            "sigma": model.sigma,
+            "slope-measured": model.measured_slope,
+            "slope-error": model.measured_slope_error,
+        }
+        for amplifier, model in zip(about.amplifiers, noise.models, strict=True)
+    ]
 
 
 def _master_bias(bias: "MasterBias | None") -> dict | None:
@@ -117,6 +137,7 @@ def run_record(
         "rotation": about.rotation,
         "gain": _sourced(about.gain),
         "ron": _sourced(about.ron),
+        "amplifiers": _amplifiers(reduced),
         "saturation": _sourced(about.saturation),
         "remarks": list(inputs.remarks),
         "warnings": [*inputs.warnings, *(m.why for m in reduced.judged.concerns)],

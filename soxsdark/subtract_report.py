@@ -84,7 +84,7 @@ def subtracted_record(
             "unit": job.source.unit,
             "exposure-time": about.exposure_time,
             "gain": {"value": about.gain.value, "source": about.gain.source},
-            "ron": result.ron,
+            "rons": list(result.rons),
         },
         "dark": {
             "path": dark.path.absolute(),
@@ -109,6 +109,6 @@ def _remarks(job: Job, tools: Tools, result: Result) -> list[str]:
     said = [*job.source.remarks, *job.about.remarks, *(tools.bias.remarks if tools.bias else ())]
     if not tools.dark.file.has_errors:
         said.append(f"{tools.dark.path.name} has no errors (ERRS or UNCERT): 0 assumed")
-    if result.ron is None and job.source.errs is None:
+    if None in result.rons:
         said.append("read noise unknown: ERRS lacks it")
     return said

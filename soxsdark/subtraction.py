@@ -27,8 +27,8 @@ class Tools:
     """In electrons and raw orientation; without a pedestal, if there is a bias for it."""
     bias: MasterBias | None
     scale: Scale
-    level: float
-    """Median of the dark's good pixels, e-."""
+    levels: tuple[float, ...]
+    """Median of the dark's good pixels of each amplifier, e-."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Result:
     images: Subtracted
     sha256: str | None
     """Of the raw file."""
-    ron: float | None
-    """Read noise in ERRS, e-; None: unknown, or the frame brought its own errors."""
+    rons: tuple[float | None, ...]
+    """Read noise of each amplifier in ERRS, e-; None: unknown, or the frame brought its errors."""
     metrics: tuple[Metric, ...]
 
 
@@ -65,9 +65,13 @@ def prepare(dark: Dark, bias: MasterBias | None, about: Description, scale: Scal
         qual = _marked(qual, bias.bad, Flag.INPUT)
         dark = replace(dark, bias=(bias.path.name, bias.datamd5))
     file = replace(file, unit=ELECTRON, flux=flux, errs=errs, qual=qual)
-    good = flux[qual == 0]
-    level = median(good) if good.size else 0.0
-    return Tools(replace(dark, file=file), bias, scale, level)
+    levels = (_level(flux[a.place], qual[a.place]) for a in about.amplifiers)
+    return Tools(replace(dark, file=file), bias, scale, tuple(levels))
+
+
+def _level(flux: np.ndarray, flags: np.ndarray) -> float:
+    good = flux[flags == 0]
+    return median(good) if good.size else 0.0
 
 
 def _marked(flags: np.ndarray, where: np.ndarray, flag: Flag) -> np.ndarray:
@@ -84,13 +88,18 @@ def subtract(job: Job, tools: Tools) -> Result:
     if tools.bias is not None:
         values -= tools.bias.values
         flags = _marked(flags, tools.bias.bad, Flag.INPUT)
-    ron = None
+    rons: tuple[float | None, ...] = ()
     if source.errs is not None:
         variance = (cut(source.errs, about.sections).astype(np.float64) * gain) ** 2
     else:
-        ron = _read_noise(job, tools)
-        quantum = gain if stored.dtype.kind in "iu" else 0.0
-        variance = _frame_variance(values - _base(tools), ron or 0.0, quantum, about.ndit)
+        rons = tuple(_read_noise(job, tools, n) for n in range(len(about.amplifiers)))
+        variance = np.empty(about.shape)
+        for amplifier, ron, base in zip(about.amplifiers, rons, _bases(tools), strict=True):
+            quantum = amplifier.gain.value if source.unit != ELECTRON else 1.0
+            quantum = quantum if stored.dtype.kind in "iu" else 0.0
+            signal = values[amplifier.place] - base
+            noise = _frame_variance(signal, ron or 0.0, quantum, about.ndit)
+            variance[amplifier.place] = noise
     if tools.bias is not None:
         variance += _bias_share(job.factor, tools) * tools.bias.sigma.astype(np.float64) ** 2
     errs = np.sqrt(np.fmax(variance, 0.0))
@@ -98,7 +107,7 @@ def subtract(job: Job, tools: Tools) -> Result:
     flags |= tools.dark.file.qual
     metrics = _metrics(flux, bad, job.factor)
     images = all_to_product(Subtracted(flux, errs, flags), about.rotation)
-    return Result(images, sha256, ron, metrics)
+    return Result(images, sha256, rons, metrics)
 
 
 def _gains(about: Description, unit: str) -> float | np.ndarray:
@@ -155,28 +164,27 @@ def _by_ccdproc(
     return result.data, result.uncertainty.array, result.mask
 
 
-def _base(tools: Tools) -> float:
-    """What of a frame's level is no signal: a pedestal that nothing but the dark takes off."""
+def _bases(tools: Tools) -> tuple[float, ...]:
+    """What of a frame's levels is no signal: a pedestal that nothing but the dark takes off."""
     free = tools.bias is not None or tools.dark.pedestal is False
-    return 0.0 if free else tools.level
+    return (0.0,) * len(tools.levels) if free else tools.levels
 
 
-def _read_noise(job: Job, tools: Tools) -> float | None:
-    """Read noise of the frame, e-: as measured on the darks, else as header or profile say."""
-    dark = tools.dark
-    measured = as_number(dark.file.header.get("ESO QC RAW RON"))
+def _read_noise(job: Job, tools: Tools, number: int) -> float | None:
+    """Read noise of an amplifier, e-: as measured on the darks, else as header or profile say."""
+    dark, amplifiers = tools.dark, job.about.amplifiers
+    name = "RAW RON" if len(amplifiers) == 1 else f"RAW RON AMP{number + 1}"
+    measured = as_number(dark.file.header.get(f"ESO QC {name}"))
     if measured is None:
-        return job.about.ron.value
+        return amplifiers[number].ron.value
     variance = measured**2
     if tools.bias is not None and dark.pedestal is not False:
         # where the pedestal was unknown, the shot noise of the typical dark counts as read noise
-        variance = max(variance - max(tools.level, 0.0) / dark.about.ndit, 0.0)
+        variance = max(variance - max(tools.levels[number], 0.0) / dark.about.ndit, 0.0)
     return math.sqrt(variance * dark.about.ndit / job.about.ndit)
 
 
-def _frame_variance(
-    signal: np.ndarray, ron: float, quantum: float | np.ndarray, ndit: int
-) -> np.ndarray:
+def _frame_variance(signal: np.ndarray, ron: float, quantum: float, ndit: int) -> np.ndarray:
     """Variance of a frame, e-²: ron² + quantum²/12 + signal / NDIT, where there is signal."""
     return np.fmax(signal, 0.0) / ndit + (ron**2 + quantum**2 / 12)
 

@@ -106,7 +106,9 @@ def test_own_profile_by_its_path(tmp_path):
 
 
 def test_unknown_name_gets_the_nearest():
-    with pytest.raises(SettingsError, match=r"'soxx' is not known, .*generic, megara, soxs.*mean soxs\?"):
+    with pytest.raises(
+        SettingsError, match=r"'soxx' is not known, .*generic, megara, soxs.*mean soxs\?"
+    ):
         load_profile("soxx")
 
 
