@@ -13,7 +13,7 @@ from soxsdark.errors import InputError
 from soxsdark.flags import Background, find_background
 from soxsdark.gains import header_gain
 from soxsdark.instruments import FrameHeader, Profile, as_number, size_text
-from soxsdark.master_file import ELECTRON, unit_of
+from soxsdark.master_file import ELECTRON, baseline_problem, unit_of
 from soxsdark.noise_model import BLOCK, SIGNIFICANT
 from soxsdark.one_setup import same_value, value_text
 from soxsdark.orientation import Window, to_raw, turned_lengths
@@ -123,6 +123,8 @@ def open_master_bias(
     content = _read(path)
     mine = FrameHeader(path, content.header, profile)
     _check_category(mine)
+    if problem := baseline_problem(content.header, about.subtracted):
+        raise InputError(f"{path}: {problem}; make the master bias as the darks are made")
     remarks = _check_setup(mine, FrameHeader(about.path, header, profile), about.arm, tag)
     if about.pedestal is False:
         remarks.append("the readout removes the pedestal, says the profile: a rest is subtracted")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from soxsdark.errors import InputError
 from soxsdark.instruments import Detector, Profile, load_profile, recognise, size_text
-from soxsdark.master_file import ADU, ELECTRON, MasterFile
+from soxsdark.master_file import ADU, ELECTRON, MasterFile, baseline_problem
 from soxsdark.one_setup import same_value, value_text
 from soxsdark.settings import MdarkSettings, Settings
 from soxsdark.setups import Description, describe
@@ -128,6 +128,8 @@ def check_match(frame: Description, dark: Dark) -> None:
         raise InputError(
             f"{frame.path}: of another setup than {dark.path.name}: {said}; take a dark of its own"
         )
+    if problem := baseline_problem(dark.file.header, frame.subtracted):
+        raise InputError(f"{dark.path}: {problem}; take a dark made as the frames are")
     needed = frame.shape
     if frame.rotation % 180:
         needed = needed[::-1]

@@ -54,7 +54,8 @@ class ProductFacts:
     they were turned, `products` the file name of each category, `calibrations` the (name, tag,
     DATAMD5 or None) of each, `raws` the (name, tag) of each raw frame in their order.
     `instrument` and `arm` are written where the raw frame does not say them. `pedestal` says
-    whether the pixels still hold the bias pedestal; None is unknown.
+    whether the pixels still hold the bias pedestal; None is unknown. `baseline` is what was
+    subtracted of every raw frame.
     """
 
     version: str
@@ -78,6 +79,7 @@ class ProductFacts:
     rotation: int = 0
     qa_flag: str | None = None
     pedestal: bool | None = None
+    baseline: str | None = None
 
     @property
     def nframes(self) -> int:
@@ -256,6 +258,7 @@ def _put_classification(
         ("DID", DATA_DICTIONARY, "Data dictionary of the PRO keys"),
         ("RUNID", facts.run_id, "Run that made this file and its record"),
         ("PEDESTAL", facts.pedestal, "Is the bias pedestal in the pixels?"),
+        ("BASELINE", facts.baseline, "Subtracted of every raw frame"),
         ("QA FLAG", facts.qa_flag, "Verdict on quality"),
     ):
         _put(header, f"ESO PRO {name}", value, comment)

@@ -12,6 +12,7 @@ from soxsdark.instruments import size_text
 from soxsdark.product import images_of, reading
 from soxsdark.record import sha256_of
 
+BASELINE = "ESO PRO BASELINE"
 ELECTRON = "electron"
 ADU = "adu"
 _UNITS = {
@@ -42,6 +43,21 @@ class MasterFile:
 def unit_of(value: object) -> str | None:
     """Return ``electron`` or ``adu`` for a BUNIT that means one of them, else None."""
     return _UNITS.get(str(value or "").strip().lower())
+
+
+def baseline_problem(header: fits.Header, wanted: str) -> str | None:
+    """Say in what the baseline of a product differs from that of a frame; None if it does not.
+
+    Mean, median and polynomial are alike; a product that does not say it has nothing to compare.
+    """
+    own = str(header.get(BASELINE, wanted)).strip()
+    if own.split()[:1] == wanted.split()[:1]:
+        return None
+    subtracted = {"none": "neither overscan nor reference pixels"}
+    return (
+        f"{subtracted.get(own, own)} subtracted from its raws, expected "
+        f"{subtracted.get(wanted, wanted)} as of the frames"
+    )
 
 
 def read_master_dark(path: Path | str) -> MasterFile:

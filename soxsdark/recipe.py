@@ -311,6 +311,7 @@ class _Run:
             rotation=about.rotation,
             qa_flag=str(reduced.judged.flag),
             pedestal=inputs.pedestal,
+            baseline=about.subtracted,
         )
 
     def _log_inputs(self, logger: logging.Logger, inputs: Inputs) -> None:

@@ -138,6 +138,7 @@ def run_record(
         "gain": _sourced(about.gain),
         "ron": _sourced(about.ron),
         "amplifiers": _amplifiers(reduced),
+        "baseline": about.subtracted,
         "saturation": _sourced(about.saturation),
         "remarks": list(inputs.remarks),
         "warnings": [*inputs.warnings, *(m.why for m in reduced.judged.concerns)],

@@ -128,6 +128,13 @@ class Description:
         """Read-out noise of the first amplifier."""
         return self.amplifiers[0].ron
 
+    @property
+    def subtracted(self) -> str:
+        """What is subtracted of the raws, in words: ``none``, ``overscan median`` and the like."""
+        if self.overscan != "none":
+            return f"overscan {self.overscan}"
+        return "none" if self.reference == "none" else f"reference pixels {self.reference}"
+
     def baseline(self, image: np.ndarray, amplifier: Amplifier) -> Baseline:
         """Return what is to be subtracted from an amplifier's pixels in a raw image, ADU."""
         how = self.overscan, self.reference, self.overscan_order

@@ -482,6 +482,27 @@ def test_master_bias_and_subtraction_amplifier_by_amplifier(tmp_path):
             assert 0.9 < 1.4826 * np.median(np.abs(scatter)) < 1.1
 
 
+def test_bias_and_frames_of_another_baseline_are_refused(raws, tmp_path):
+    mine, asked = str(profile(tmp_path)), ["subtract-overscan=median"]
+    rng = np.random.default_rng(3)
+    empty = [np.rint(rng.normal(3500, 5, RAW)).astype(np.uint16) for _ in range(4)]
+    zeros = save(tmp_path / "b", empty, "BIAS", 0.0)
+    bias = mbias(zeros, output=tmp_path / "o", instrument=mine, overrides=asked)
+    assert fits.getheader(bias.master)["ESO PRO BASELINE"] == "overscan median"
+    darks = save(tmp_path / "raw", raws)
+    with pytest.raises(InputError, match="overscan median subtracted from its raws, expected nei"):
+        mdark(darks, output=tmp_path / "p", instrument=mine, master_bias=bias.master)
+    for how in ("mean", "polynomial"):
+        own = [f"subtract-overscan={how}"]
+        out = tmp_path / how
+        dark = mdark(darks, output=out, instrument=mine, master_bias=bias.master, overrides=own)
+        left = subtract_dark(darks[0], dark.master, master_bias=bias.master)
+        assert abs(np.median(left.data[~left.mask])) < 1
+    trimmed = save(tmp_path / "t", [raws[0][: 2 * SIDE, : 2 * SIDE]])[0]
+    with pytest.raises(InputError, match="overscan polynomial subtracted .* expected neither"):
+        subtract_dark(trimmed, dark.master, master_bias=bias.master)
+
+
 # Geometry
 
 
