@@ -72,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         error.show()
         return ExitCode.WRONG_USAGE
     except SoxsdarkError as error:
-        say(str(error))
+        for line in error.lines:
+            say(line)
         return error.exit_code
     except OSError as error:
         # everything but the screen is read and written under the name of its file

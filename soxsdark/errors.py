@@ -35,6 +35,11 @@ class SoxsdarkError(Exception):
 
     exit_code = ExitCode.BUG
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What a person reads: one line, or one for each of several faults."""
+        return (str(self),)
+
 
 class UsageError(SoxsdarkError):
     """A command or function was called in a way that makes no sense."""

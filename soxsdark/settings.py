@@ -24,6 +24,7 @@ from soxsdark.settings_layers import (
     Layer,
     SettingsFaultsError,
     merge,
+    nearest,
     override_layer,
     section_layers,
     show,
@@ -93,59 +94,80 @@ class Settings:
         """Read a file, not checking values yet."""
         root = compose(read_text(path), path)
         value = None if root is None else plain(root)
+        line = 1 if root is None else root.start_mark.line + 1
         if value is None:
-            raise SettingsError(f"{path}: is empty, expected a section '{SECTION}:'")
+            raise SettingsError(f"{path}:{line}: is empty, expected a section '{SECTION}:'")
         if not isinstance(root, yaml.MappingNode):
-            raise SettingsError(f"{path}: found {show(value)}, expected a section '{SECTION}:'")
-        section, notes, log = None, [], LoggingSettings()
-        for key, line, node in entries(root, path):
+            raise SettingsError(
+                f"{path}:{line}: found {show(value)}, expected a section '{SECTION}:'"
+            )
+        sections, twice, notes, log = [], [], [], LoggingSettings()
+        for key, line, node in entries(root):
             name = key.replace("_", "-")
-            if name == SECTION and section is not None:
-                raise SettingsError(f"{path}:{line}: section '{key}' is given twice; give it once")
-            if name == SECTION:
-                section = node
+            if name == SECTION and sections:
+                twice.append(f"{path}:{line}: section '{key}' is given twice; give it once")
+            elif name == SECTION:
+                sections.append(node)
             elif key == "logging settings":
                 log, more = read_logging(plain(node), f"{path}:{line}")
                 notes += more
             elif name in keys():
                 notes.append(f"{path}:{line}: {name} outside the section {SECTION} is ignored")
-        if section is None:
+        if not sections:
             notes.append(f"{path}: has no section '{SECTION}', the defaults are used")
             return cls(path, log, notes)
-        return cls(path, log, notes, *section_layers(section, path, keys()))
+        base, arms = section_layers(sections[0], path, keys())
+        base.faults += twice
+        return cls(path, log, notes, base, arms)
 
     def for_arm(self, arm: str | None) -> EffectiveSettings:
         """Return the settings that hold for an arm (any case; None for no arm)."""
-        given = self._given(arm)
+        given = self.given(arm)
         values = MdarkSettings(**{key: item.value for key, item in given.items()})
         origins = {key: given[key].origin if key in given else "default" for key in keys()}
         if values.frame_clipping_sigma is None:
             origins[BOTH_SIDES] = origins[EACH_SIDE[0]]
         return EffectiveSettings(values, origins)
 
-    def _given(self, arm: str | None) -> dict[str, Given]:
+    def given(self, arm: str | None) -> dict[str, Given]:
+        """Return what somebody gave for an arm, by key: no defaults."""
         return merge([self.base, self.arms.get((arm or "").lower(), Layer()), self.overrides])
 
     def _check(self) -> None:
         """Raise when reading or the settings of any arm show a fault."""
         layers = (self.base, *self.arms.values(), self.overrides)
         faults = [fault for layer in layers for fault in layer.faults]
-        # What concerns several keys is judged last: another fault may be its cause.
         together = []
         for arm in (None, *ARMS):
-            given = self._given(arm)
-            try:
-                MdarkSettings(**{key: item.value for key, item in given.items()})
-            except ValidationError as errors:
-                for error in errors.errors(include_url=False, include_input=False):
-                    (faults if error["loc"] else together).append(_fault(error, given))
-        if faults or together:
-            raise SettingsFaultsError(sorted(faults, key=_line) or together)
+            alone, more = _faults_of(self.given(arm))
+            faults += alone
+            together += more
+        # half a pair may be there because of another fault in it
+        if not any("clipping" in fault for fault in faults):
+            faults += together
+        if faults:
+            raise SettingsFaultsError(sorted(faults, key=_line))
 
 
 def default_settings_text() -> str:
     """Return the documented settings file, every key at its default."""
     return settings_text(schemas())
+
+
+def _faults_of(given: Mapping[str, Given]) -> tuple[list[str], list[str]]:
+    """Return the faults of single keys, then those of several keys together."""
+    try:
+        MdarkSettings(**{key: item.value for key, item in given.items()})
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_input=False)
+    else:
+        return [], []
+    wrong = {each["loc"][0] for each in errors if each["loc"]}
+    faults = [_fault(each, given) for each in errors]
+    if not wrong:
+        return [], faults
+    # pydantic looks at keys together only when each is right
+    return faults, _faults_of({key: given[key] for key in given.keys() - wrong})[1]
 
 
 def _fault(error: Mapping[str, Any], given: Mapping[str, Given]) -> str:
@@ -160,7 +182,9 @@ def _fault(error: Mapping[str, Any], given: Mapping[str, Given]) -> str:
     if key == RANGES and error["loc"][1:] and isinstance(value, dict):
         part = str(error["loc"][1])
         name, value, place = f"{name}: {show_key(part)}", value[part], item.parts[part]
-    return f"{place}: {name}: found {show(value)}, expected {allowed(schemas()[key])}"
+    choices = schemas()[key].get("enum", ()) if isinstance(value, str) else ()
+    hint = nearest(value, choices) if choices else ""
+    return f"{place}: {name}: found {show(value)}, expected {allowed(schemas()[key])}{hint}"
 
 
 def _line(fault: str) -> int:

@@ -32,6 +32,11 @@ class SettingsFaultsError(SettingsError):
         more = len(self.faults) - 1
         super().__init__(self.faults[0] + (f"; and {more} more" if more else ""))
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All faults."""
+        return self.faults
+
 
 @dataclass(frozen=True)
 class Given:
@@ -47,6 +52,8 @@ class Given:
     """Where records say it comes from: ``name:line``, ``name:line (arm)`` or ``--set``."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """Of quality ranges, the place of each."""
+    faults: Sequence[str] = ()
+    """What was wrong in reading the value."""
     arm: str = ""
     """The arm section it stands in."""
 
@@ -66,6 +73,7 @@ class Layer:
     def add(self, item: Given, known: Iterable[str]) -> None:
         """Add one value under its canonical key, or the fault that it is."""
         key = canonical(item.key)
+        self.faults += item.faults
         if key not in known:
             self.faults.append(f"{item.place}: {_unknown(item, known)}")
         elif key in self.given:
@@ -204,7 +212,7 @@ def _mapping(
 ) -> Iterator[tuple[str, int, yaml.Node]]:
     """Yield the entries of a section; nothing when it is empty, a fault when it is no mapping."""
     if isinstance(node, yaml.MappingNode):
-        yield from entries(node, path)
+        yield from entries(node)
     elif (value := plain(node)) is not None:
         layer.faults.append(
             f"{path}:{node.start_mark.line + 1}: {key}: found {show(value)}, "
@@ -223,22 +231,30 @@ def _ranges(item: Given, node: yaml.Node, path: Path | None) -> Given:
     """Return quality ranges with one spelling of their names, and the place of each."""
     if not isinstance(node, yaml.MappingNode):
         return item
-    ranges, parts = {}, {}
-    for written, line, value in entries(node, path or "--set"):
+    ranges, parts, faults = {}, {}, []
+    for written, line, value in entries(node):
         name = written.lower().replace("_", "-").replace(" ", "-")
-        place = f"{path}:{line}" if path else "--set"
+        place = f"{path}:{line}" if path else item.place
         if name in ranges:
-            raise SettingsError(
+            faults.append(
                 f"{place}: {item.label}: {show_key(written)}: given twice, found "
                 f"{show(plain(value))} after {show(ranges[name])}; give it once"
             )
-        ranges[name], parts[name] = plain(value), place
-    return replace(item, value=ranges, parts=parts)
+        else:
+            ranges[name], parts[name] = plain(value), place
+    return replace(item, value=ranges, parts=parts, faults=faults)
 
 
 def _unknown(item: Given, known: Iterable[str]) -> str:
     """Say that a key is unknown, and which one may be meant."""
-    names = [*known, *ALIASES, *ARMS]
-    near = difflib.get_close_matches(item.key.lower().replace("_", "-"), names, 1)
-    hint = f"did you mean '{near[0]}'?" if near else "'soxsdark settings init' lists the keys"
-    return f"unknown key '{item.label}' (found {show(item.value)}) in {SECTION}; {hint}"
+    hint = nearest(item.key, [*known, *ALIASES, *ARMS])
+    if not hint and isinstance(item.value, dict):
+        hint = f"; arms are {', '.join(ARMS)}"
+    hint = hint or "; 'soxsdark settings init' lists them"
+    return f"{item.label}: unknown key, found {show(item.value)}, expected a key of {SECTION}{hint}"
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """Return "; did you mean ...?" with the one of `words` nearest to a word; empty if none is."""
+    near = difflib.get_close_matches(word.lower().replace("_", "-"), list(words), 1)
+    return f"; did you mean '{near[0]}'?" if near else ""

@@ -95,11 +95,13 @@ def compose(text: str, name: object) -> yaml.Node | None:
     SettingsError
         When the text is not YAML, or uses what is refused here; names the line.
     """
+    line = 1
     try:
         loader = _Composer(text)
         try:
             return loader.get_single_node()
         finally:
+            line = loader.line + 1
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -117,18 +119,18 @@ def compose(text: str, name: object) -> yaml.Node | None:
             f"{name}:{line}: not valid YAML: character {error.character:#x} is not text"
         ) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise SettingsError(f"{name}: not valid YAML: {_one_line(str(error))}") from error
+        raise SettingsError(f"{name}:{line}: not valid YAML: {_one_line(str(error))}") from error
 
 
-def entries(node: yaml.MappingNode, name: object) -> Iterator[tuple[str, int, yaml.Node]]:
+def entries(node: yaml.MappingNode) -> Iterator[tuple[str, int, yaml.Node]]:
     """Yield (key, line, value node) of a mapping in file order, duplicates included."""
     for key, value in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            raise SettingsError(
-                f"{name}:{line}: a key must be a single word, not a list or mapping"
-            )
-        yield key.value, line, value
+        yield key_text(key), key.start_mark.line + 1, value
+
+
+def key_text(key: yaml.Node) -> str:
+    """Return a key as text: one that is a list or mapping as Python would write it."""
+    return key.value if isinstance(key, yaml.ScalarNode) else repr(plain(key))
 
 
 def plain(node: yaml.Node) -> object:
@@ -140,10 +142,7 @@ def plain(node: yaml.Node) -> object:
         return _scalar(node.value) if node.style is None else node.value
     if isinstance(node, yaml.SequenceNode):
         return [plain(item) for item in node.value]
-    return {
-        key.value if isinstance(key, yaml.ScalarNode) else repr(plain(key)): plain(value)
-        for key, value in node.value
-    }
+    return {key_text(key): plain(value) for key, value in node.value}
 
 
 def _scalar(text: str) -> object:

@@ -279,10 +279,12 @@ def test_wrong_override(command, night, tmp_path, value, said):
 
 
 def test_wrong_settings_file(command, night, tmp_path):
-    (tmp_path / "s.yaml").write_text("soxs-mdark:\n  hot-pixel-sigma: 5\n  colour: red\n")
+    (tmp_path / "s.yaml").write_text("soxs-mdark:\n  hot-pixel-sigma: -5\n  colour: red\n")
     code, _, err = command("mdark", night.sof, "-s", tmp_path / "s.yaml", "-o", tmp_path / "o")
     assert code == 3
-    assert "s.yaml:3: unknown key 'colour'" in err
+    first, second = err.splitlines()
+    assert "s.yaml:2: hot-pixel-sigma: found -5, expected a number greater than 0" in first
+    assert 's.yaml:3: colour: unknown key, found "red", expected a key of soxs-mdark' in second
 
 
 def test_missing_settings_file(command, night, tmp_path):

@@ -305,11 +305,11 @@ def test_overrides_need_no_file():
 WRONG = [
     (
         ["stacked-clipping-sgima: 3"],
-        r":2: unknown key 'stacked-clipping-sgima' \(found 3\) .*mean 'stacked-clipping-sigma'\?",
+        ":2: stacked-clipping-sgima: unknown key, found 3, .*mean 'stacked-clipping-sigma'\\?$",
     ),
-    (["GAIN: 3"], r":2: unknown key 'GAIN'.* did you mean 'gain'\?"),
-    (["zzzz: 1"], "unknown key 'zzzz'.*'soxsdark settings init' lists the keys"),
-    (["'nir: gain': 1"], "unknown key 'nir: gain'"),
+    (["GAIN: 3"], r":2: GAIN: unknown key.* did you mean 'gain'\?"),
+    (["zzzz: 1"], "zzzz: unknown key.*'soxsdark settings init' lists them"),
+    (["'nir: gain': 1"], "nir: gain: unknown key"),
     (["gain: 1", "gain: 2"], r":3: gain: given twice, found 2 after 1 at .*:2; give it once"),
     (["hot-pixel-sigma: 1", "hot_pixel_sigma: 2"], ":3: hot_pixel_sigma .*given twice"),
     (
@@ -317,7 +317,8 @@ WRONG = [
         ":3: .*the same key as frame-clipping-iterations",
     ),
     (["vis:", "VIS:"], ":3: VIS: given twice"),
-    (["nir:", "    nir:", "        gain: 2"], ":3: unknown key 'nir: nir'"),
+    (["ccd1:", "    gain: 2"], ":2: ccd1: unknown key.*; arms are vis, nir, uvb$"),
+    (["nir:", "    nir:", "        gain: 2"], ":3: nir: nir: unknown key, found {"),
     (["nir: 5"], ":2: nir: found 5, expected lines of 'key: value'"),
     (
         ["stacked-clipping-sigma: -1"],
@@ -348,7 +349,10 @@ WRONG = [
     (["data-extension: true"], "found true, expected a whole number"),
     (["instrument: ''"], 'found "", expected text or null'),
     (['instrument: "a\\e[31m"'], "instrument: found .*, expected text or null"),
-    (["stacked-clipping-deviation: MAD"], 'found "MAD", expected noise-model, mad or std'),
+    (
+        ["stacked-clipping-deviation: MAD"],
+        'found "MAD", expected noise-model, mad or std; did you mean .mad.',
+    ),
     (["frame-clipping-deviation: noise-model"], "expected mad or std"),
     (
         ["clipping-lower-sigma: 2"],
@@ -377,7 +381,7 @@ WRONG = [
     (["gain: &a 3", "ron: *a"], ":2: anchors and aliases are not allowed"),
     (["gain: !!python/object/apply:os.system [ls]"], r":2: tags \(!\) are not allowed"),
     (["gain: !!float 3"], r":2: tags \(!\) are not allowed"),
-    (["? [a, b]", ": 3"], ":2: a key must be a single word"),
+    (["? [a, b]", ": 3"], ":2: ['a', 'b']: unknown key, found 3".replace("[", r"\[")),
 ]
 
 
@@ -433,7 +437,7 @@ def test_all_faults_are_gathered_in_file_order(write):
     ) as caught:
         Settings.read(path)
     starts = [fault.removeprefix(f"{path}:")[:7] for fault in caught.value.faults]
-    assert starts == ["3: nir:", "4: trim", "5: unkn"]
+    assert starts == ["3: nir:", "4: trim", "5: gian"]
 
 
 @pytest.mark.parametrize(
@@ -443,10 +447,10 @@ def test_all_faults_are_gathered_in_file_order(write):
         (["=3"], "expected KEY=VALUE"),
         (["gain=-2"], "--set: gain: found -2, expected a number from 1e-06 to 1e.06 or null"),
         (["gain=1", "gain=2"], "--set: gain: given twice"),
-        (["gian=1"], "--set: unknown key 'gian' .* did you mean 'gain'"),
+        (["gian=1"], "--set: gian: unknown key, .* did you mean 'gain'"),
         (["gain=[1"], "--set gain.*: not valid YAML"),
         (["gain=!!python/name:os.system x"], "--set gain.*: tags"),
-        (["nir=3"], "--set: unknown key 'nir'"),
+        (["nir=3"], "--set: nir: unknown key"),
         (["trim="], "--set: trim: found null, expected true or false"),
         (["clipping-lower-sigma=2"], "--set: clipping-lower-sigma: .*give both"),
         (["qc-acceptable-ranges={a: [2, 1]}"], r"--set: qc-acceptable-ranges: a: found \[2, 1\]"),
