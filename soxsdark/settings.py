@@ -4,6 +4,7 @@ A value comes from the defaults, the section ``soxs-mdark`` of a YAML file, the 
 inside it, or ``--set``; the later wins, and the origin of each value is kept.
 """
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -83,11 +84,16 @@ class Settings:
             The first fault in one line, with file, line, key, value and what is allowed; a
             `SettingsFaultsError` has them all in ``faults``.
         """
-        settings = cls() if path is None else cls._of_file(Path(path))
-        layer = override_layer(overrides, keys())
-        settings = replace(settings, overrides=layer)
-        settings._check()
+        settings = cls.unchecked(path, overrides)
+        if faults := settings.faults():
+            raise SettingsFaultsError(faults)
         return settings
+
+    @classmethod
+    def unchecked(cls, path: str | Path | None = None, overrides: Sequence[str] = ()) -> "Settings":
+        """Read as `read` does, but raise only for what is no settings file at all."""
+        settings = cls() if path is None else cls._of_file(Path(path))
+        return replace(settings, overrides=override_layer(overrides, keys()))
 
     @classmethod
     def _of_file(cls, path: Path) -> "Settings":
@@ -114,8 +120,8 @@ class Settings:
             elif name in keys():
                 notes.append(f"{path}:{line}: {name} outside the section {SECTION} is ignored")
         if not sections:
-            notes.append(f"{path}: has no section '{SECTION}', the defaults are used")
-            return cls(path, log, notes)
+            notes.append(f"{path}:1: has no section '{SECTION}', the defaults are used")
+            return cls(path, log, notes, Layer(faults=_misplaced(root, path)))
         base, arms = section_layers(sections[0], path, keys())
         base.faults += twice
         return cls(path, log, notes, base, arms)
@@ -133,8 +139,8 @@ class Settings:
         """Return what somebody gave for an arm, by key: no defaults."""
         return merge([self.base, self.arms.get((arm or "").lower(), Layer()), self.overrides])
 
-    def _check(self) -> None:
-        """Raise when reading or the settings of any arm show a fault."""
+    def faults(self) -> list[str]:
+        """Return what is wrong, for whichever arm: one line for each fault, in file order."""
         layers = (self.base, *self.arms.values(), self.overrides)
         faults = [fault for layer in layers for fault in layer.faults]
         together = []
@@ -145,13 +151,28 @@ class Settings:
         # half a pair may be there because of another fault in it
         if not any("clipping" in fault for fault in faults):
             faults += together
-        if faults:
-            raise SettingsFaultsError(sorted(faults, key=_line))
+        return sorted(dict.fromkeys(faults), key=line_of)
 
 
 def default_settings_text() -> str:
     """Return the documented settings file, every key at its default."""
     return settings_text(schemas())
+
+
+def _misplaced(root: yaml.MappingNode, path: Path) -> list[str]:
+    """Return the faults of sections that are meant to be ours, of a file without ours."""
+    faults = []
+    for key, line, node in entries(root):
+        inner = [name for name, _, _ in entries(node)] if isinstance(node, yaml.MappingNode) else []
+        if SECTION in (name.replace("_", "-") for name in inner):
+            faults.append(
+                f"{path}:{line}: {show_key(key)}: found the section {SECTION} below it, expected "
+                "it at the left margin, with the arms below it"
+            )
+        elif difflib.get_close_matches(key.lower(), [SECTION], cutoff=0.8):
+            found = f"{show_key(key)}: unknown section, found beside no '{SECTION}'"
+            faults.append(f"{path}:{line}: {found}; did you mean '{SECTION}'?")
+    return faults
 
 
 def _faults_of(given: Mapping[str, Given]) -> tuple[list[str], list[str]]:
@@ -187,7 +208,7 @@ def _fault(error: Mapping[str, Any], given: Mapping[str, Given]) -> str:
     return f"{place}: {name}: found {show(value)}, expected {allowed(schemas()[key])}{hint}"
 
 
-def _line(fault: str) -> int:
-    """Return the line number in a fault's place, to sort by; those without one come last."""
+def line_of(fault: str) -> int:
+    """Return the line number in the place of a fault, to sort by; without one it comes last."""
     digits = fault.split(": ")[0].rpartition(":")[2]
     return int(digits) if digits.isdecimal() else 10**9

@@ -128,6 +128,8 @@ class Detector(_Area):
         ``never``: dark levels do not grow with the exposure time; else ``allowed``.
     temperature, set_point : str or None
         Header keywords of the detector's temperature, and of the one it should have.
+    operating_temperature : (low, high) or None
+        Where a cold detector of this kind is used at all, in kelvin whatever the header's unit.
     """
 
     shape: tuple[Length, Length] | None = None
@@ -140,6 +142,7 @@ class Detector(_Area):
     dark_scaling: Literal["allowed", "never"] = "allowed"
     temperature: Text | None = None
     set_point: Text | None = None
+    operating_temperature: tuple[Positive, Positive] | None = None
 
     @property
     def areas(self) -> tuple[_Area, ...]:
