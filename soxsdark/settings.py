@@ -92,13 +92,13 @@ class Settings:
     @classmethod
     def unchecked(cls, path: str | Path | None = None, overrides: Sequence[str] = ()) -> "Settings":
         """Read as `read` does, but raise only for what is no settings file at all."""
-        settings = cls() if path is None else cls._of_file(Path(path))
+        settings = cls() if path is None else cls.of_text(read_text(Path(path)), Path(path))
         return replace(settings, overrides=override_layer(overrides, keys()))
 
     @classmethod
-    def _of_file(cls, path: Path) -> "Settings":
-        """Read a file, not checking values yet."""
-        root = compose(read_text(path), path)
+    def of_text(cls, text: str, path: Path) -> "Settings":
+        """Read the text of the file `path`, not checking values yet."""
+        root = compose(text, path)
         value = None if root is None else plain(root)
         line = 1 if root is None else root.start_mark.line + 1
         if value is None:

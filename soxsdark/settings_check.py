@@ -7,6 +7,7 @@ from soxsdark.errors import SettingsError
 from soxsdark.settings import Settings, line_of
 from soxsdark.settings_advice import advice
 from soxsdark.settings_layers import ARMS
+from soxsdark.yaml_nodes import read_text
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,19 @@ class Findings:
     """The program takes these, and does hardly what was meant."""
 
 
-def check_settings(path: Path | str) -> Findings:
+def check_settings(path: Path) -> Findings:
     """Check a settings file as `mdark` would, and look for what makes no sense."""
     try:
-        settings = Settings.unchecked(path)
+        text = read_text(path)
+    except SettingsError as error:
+        return Findings(error.lines)
+    return check_text(text, path)
+
+
+def check_text(text: str, path: Path) -> Findings:
+    """Check the text of a settings file, `path` in the messages."""
+    try:
+        settings = Settings.of_text(text, path)
     except SettingsError as error:
         return Findings(error.lines)
     faults = sorted([*settings.faults(), *_instrument_faults(settings)], key=line_of)

@@ -105,6 +105,11 @@ def canonical(key: str) -> str:
     return ALIASES.get(hyphens, hyphens)
 
 
+def range_name(written: str) -> str:
+    """Return the one name of a metric: lower case, with hyphens."""
+    return written.lower().replace("_", "-").replace(" ", "-")
+
+
 def show(value: object) -> str:
     """Return a value as YAML would write it, on one line of at most 60 characters."""
     text = json.dumps(value, ensure_ascii=False)
@@ -233,7 +238,7 @@ def _ranges(item: Given, node: yaml.Node, path: Path | None) -> Given:
         return item
     ranges, parts, faults = {}, {}, []
     for written, line, value in entries(node):
-        name = written.lower().replace("_", "-").replace(" ", "-")
+        name = range_name(written)
         place = f"{path}:{line}" if path else item.place
         if name in ranges:
             faults.append(

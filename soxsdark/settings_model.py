@@ -59,7 +59,7 @@ Positive = Annotated[float, Field(gt=0), NUMBER]
 Gain = Annotated[float, Field(ge=1e-6, le=1e6), NUMBER]
 NotNegative = Annotated[float, Field(ge=0), NUMBER]
 Fraction = Annotated[float, Field(ge=0, le=1), NUMBER]
-Text = Annotated[str, AfterValidator(_printable)]
+Text = Annotated[str, AfterValidator(_printable), Field(json_schema_extra={"pattern": r"[^\s]"})]
 Iterations = Annotated[int, Field(ge=0, le=1000), WHOLE]
 Extension = Annotated[int, Field(ge=0, le=10000), WHOLE]
 Box = Annotated[int, Field(ge=0, le=65536), AfterValidator(_box), WHOLE]
@@ -261,6 +261,7 @@ class MdarkSettings(BaseModel):
         "0: no background is removed. 64 follows amplifier glow and still holds thousands of "
         "pixels.",
         allowed="0 (off) or a whole number from 8 to 65536",
+        **{"not": {"exclusiveMinimum": 0, "exclusiveMaximum": 8}},
     )
     hot_pixel_sigma: Positive = _key(
         5,

@@ -3,7 +3,10 @@
 import textwrap
 from collections.abc import Mapping
 
-HEADER = """\
+SCHEMA_NAME = "soxsdark-settings.schema.json"
+"""File beside the settings, by which editors complete and check them."""
+HEADER = f"""\
+# yaml-language-server: $schema={SCHEMA_NAME}
 # Settings of soxsdark, as they are without any settings file: every key stands at its default.
 #
 # Take out what you do not change. Give the file to the program with -s; single keys can also be
