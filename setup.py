@@ -54,6 +54,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.5",
             "hypothesis>=6.100",
+            "jsonschema>=4.18",
             "scipy>=1.11",
             "ruff>=0.6",
             "build>=1.2",

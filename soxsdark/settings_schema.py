@@ -62,8 +62,8 @@ def _of_key(key: str) -> dict[str, Any]:
     schema["description"] = f"{known['description']}{unit} Allowed: {allowed(known)}."
     if key == RANGES:
         schema["type"] = ["object", "null"]
-        (limits,) = schema["patternProperties"].values()
-        schema["properties"] = dict.fromkeys(METRICS, limits)
+        # only to be offered: what they may hold stands in the pattern for all names
+        schema["properties"] = dict.fromkeys(METRICS, {})
     return schema
 
 

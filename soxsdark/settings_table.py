@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SCREEN = 100
 """Columns of a screen that does not tell, and the most that are used."""
-VALUE = 28
+VALUE = 30
 """Columns of a value and its unit; longer ones push the origin aside."""
 INDENT = "    "
 

@@ -21,7 +21,8 @@ from soxsdark.simulator import Scene, simulate
 from soxsdark.version import __version__
 
 SOURCE = Path(__file__).resolve().parent.parent
-COMMANDS = ([], ["mdark"], ["simulate"], ["settings"], ["settings", "init"])
+SETTINGS = (["settings", word] for word in ("init", "show", "check", "schema", "migrate"))
+COMMANDS = ([], ["mdark"], ["simulate"], ["settings"], *SETTINGS)
 
 
 @pytest.fixture
@@ -304,9 +305,9 @@ def test_unknown_instrument(command, night, tmp_path):
 def test_settings_init(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = command("settings", "init")
-    assert (code, out) == (0, "settings.yaml\n")
+    assert (code, out) == (0, "settings.yaml\nsoxsdark-settings.schema.json\n")
     assert (tmp_path / "settings.yaml").read_text("utf-8") == default_settings_text()
-    assert names(tmp_path) == ["settings.yaml"]
+    assert names(tmp_path) == ["settings.yaml", "soxsdark-settings.schema.json"]
 
 
 def test_settings_init_never_overwrites_by_itself(command, tmp_path):
