@@ -1,7 +1,6 @@
 """Names of the quality metrics, and the values that each can have at all."""
 
 import math
-import re
 
 Limits = tuple[float, float]
 
@@ -40,13 +39,9 @@ METRICS: dict[str, Limits] = {
     "gain-slope": ANY,
     "detector-temp": (ABSOLUTE_ZERO, math.inf),
     "detector-temp-rms": NOT_NEGATIVE,
+    "prev-moved-frac": FRACTION,
+    "prev-level-diff": ANY,
+    "prev-hot-new": NOT_NEGATIVE,
+    "prev-hot-gone": NOT_NEGATIVE,
 }
 """Each metric as it is called in the settings."""
-
-
-def limits_of(name: str) -> Limits | None:
-    """Return the least and greatest value of a metric, None for a name that is no metric's.
-
-    A metric of one amplifier has the name of the whole frame's and a number.
-    """
-    return METRICS.get(name) or METRICS.get(re.sub(r"-\d+$", "", name))

@@ -7,17 +7,16 @@ import shutil
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
-from soxsdark.settings import EffectiveSettings, MdarkSettings, Settings
+from soxsdark.settings import EffectiveSettings, MdarkSettings
 from soxsdark.settings_model import schemas
 from soxsdark.settings_text import allowed
 
 if TYPE_CHECKING:
-    from soxsdark.setups import Sourced
+    from soxsdark.settings_frame import Measured
 
 SCREEN = 100
 """Columns of a screen that does not tell, and the most that are used."""
@@ -41,7 +40,7 @@ class Row:
 
 
 def rows(
-    effective: EffectiveSettings, measured: Mapping[str, "Sourced"] | None = None
+    effective: EffectiveSettings, measured: Mapping[str, "Measured"] | None = None
 ) -> list[Row]:
     """Return every setting, in the order of the settings file.
 
@@ -49,7 +48,7 @@ def rows(
     ----------
     effective : EffectiveSettings
         Of one arm.
-    measured : dict of str to Sourced, optional
+    measured : dict of str to Measured, optional
         What a frame says of keys that the settings leave to it.
     """
     values = effective.values.model_dump(mode="json", by_alias=True)
@@ -70,29 +69,6 @@ def rows(
 def changed(table: Sequence[Row]) -> list[Row]:
     """Return the rows whose value is not the default."""
     return [row for row in table if row.value != row.default]
-
-
-def of_frame(settings: Settings, path: Path) -> tuple[EffectiveSettings, dict[str, "Sourced"]]:
-    """Return the settings that hold for a raw frame, and what its header adds to them.
-
-    Raises
-    ------
-    InputError
-        The file is no raw frame.
-    """
-    from soxsdark.frame import Frame
-    from soxsdark.instruments import load_profile, recognise
-    from soxsdark.setups import describe
-
-    values = settings.for_arm(None).values
-    frame = Frame.open(path, values.data_extension)
-    instrume = str(frame.header.get("INSTRUME", ""))
-    profile = load_profile(values.instrument) if values.instrument else recognise(instrume)
-    shape = frame.layout.shape
-    arm = describe(path, frame.header, shape, profile, values, expected="raw").arm
-    effective = settings.for_arm(arm)
-    about = describe(path, frame.header, shape, profile, effective.values, expected="raw")
-    return effective, {"gain": about.gain, "ron": about.ron, "saturation": about.saturation}
 
 
 def _plain(value: object) -> object:

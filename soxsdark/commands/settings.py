@@ -54,10 +54,12 @@ def show(file, arm, overrides, frame, diff, style) -> int:
     if arm and frame:
         raise click.UsageError("--frame says which arm it is; leave out --arm")
     read = Settings.read(file, overrides)
-    effective, measured = (
-        settings_table.of_frame(read, frame) if frame else (read.for_arm(arm), None)
-    )
-    table = settings_table.rows(effective, measured)
+    if frame:
+        from soxsdark.settings_frame import of_frame
+
+        table = settings_table.rows(*of_frame(read, frame))
+    else:
+        table = settings_table.rows(read.for_arm(arm))
     if diff:
         table = settings_table.changed(table)
     click.echo(printable(settings_table.FORMATS[style](table)), nl=False)
