@@ -24,6 +24,7 @@ from soxsdark.settings_layers import (
     Given,
     Layer,
     SettingsFaultsError,
+    line_of,
     merge,
     nearest,
     override_layer,
@@ -148,8 +149,8 @@ class Settings:
             alone, more = _faults_of(self.given(arm))
             faults += alone
             together += more
-        # half a pair may be there because of another fault in it
-        if not any("clipping" in fault for fault in faults):
+        # half a pair may be but the consequence of a fault in the other half
+        if not any(key in fault for fault in faults for key in (*EACH_SIDE, BOTH_SIDES)):
             faults += together
         return sorted(dict.fromkeys(faults), key=line_of)
 
@@ -206,9 +207,3 @@ def _fault(error: Mapping[str, Any], given: Mapping[str, Given]) -> str:
     choices = schemas()[key].get("enum", ()) if isinstance(value, str) else ()
     hint = nearest(value, choices) if choices else ""
     return f"{place}: {name}: found {show(value)}, expected {allowed(schemas()[key])}{hint}"
-
-
-def line_of(fault: str) -> int:
-    """Return the line number in the place of a fault, to sort by; without one it comes last."""
-    digits = fault.split(": ")[0].rpartition(":")[2]
-    return int(digits) if digits.isdecimal() else 10**9

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from soxsdark.metric_names import ABSOLUTE_ZERO, FRACTION, METRICS, Limits
-from soxsdark.settings import Settings, line_of
-from soxsdark.settings_layers import ARMS, RANGES, Given, nearest, show
+from soxsdark.settings import Settings
+from soxsdark.settings_layers import ARMS, RANGES, Given, line_of, nearest, show
 from soxsdark.settings_model import MdarkSettings
 
 SHARE_LOST = 0.05
@@ -15,7 +15,10 @@ SHARE_FLAGGED = 0.002
 """Share of good pixels from which on it is told that they are flagged."""
 SHIFT = 0.01
 """Shift of the level from which on unequal limits are told; its unit is sigma."""
-ARMS_OF_PROFILES = ("soxs", "xsh")
+COLD_PROFILES = ("soxs", "xsh")
+"""Profiles whose detectors have an operating temperature, where the settings name none."""
+MOST_SIGMA = 1000.0
+"""Sigma beyond which no set of frames is large enough, so that larger ones count as this."""
 
 Advice = tuple[tuple[str, ...], str]
 """The keys that it is about, and what there is to say."""
@@ -61,14 +64,14 @@ def least_frames_for_std(k: float) -> int:
     ``sqrt(N (N + 4) / (N + 2))`` for even N: half of the others lie on the median, those on its
     own side at N/2 + 3/2 (N/2 + 2) times less distance.
     """
-    square = k * k
+    square = min(k, MOST_SIGMA) ** 2
     odd = max(1, math.floor(_root(square - 3, square)))
     even = max(2, math.floor(_root(square - 4, 2 * square)))
     return min(odd + (2 if odd % 2 else 1), even + (1 if even % 2 else 2))
 
 
 def _root(linear: float, constant: float) -> float:
-    """Return the positive x of ``x**2 = linear x + constant``."""
+    """Return the larger x of ``x**2 = linear x + constant``."""
     return (linear + math.sqrt(linear**2 + 4 * constant)) / 2
 
 
@@ -77,7 +80,8 @@ def _std(values: MdarkSettings) -> Iterator[Advice]:
     if values.stacked_clipping_deviation != "std" or not values.stacked_clipping_iterations:
         return
     # of N samples none lies more than (N - 1)/sqrt(N) sample standard deviations off their mean
-    hardly = math.floor((k**2 + 2 + k * math.sqrt(k**2 + 4)) / 2)
+    square = min(k, MOST_SIGMA) ** 2
+    hardly = math.floor(_root(square + 2, -1))
     if least <= hardly:
         yield (
             ("stacked-clipping-deviation", "stacked-clipping-sigma", "minimum-frame-count"),
@@ -138,7 +142,7 @@ def _frame_limits(values: MdarkSettings) -> Iterator[Advice]:
 
 
 def _density(x: float) -> float:
-    return math.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    return math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
 
 def _flagged(values: MdarkSettings) -> Iterator[Advice]:
@@ -179,7 +183,7 @@ def _temperature(arm: _Arm) -> Iterator[Told]:
         return
     from soxsdark.instruments import load_profile
 
-    names = [arm.values.instrument] if arm.values.instrument else ARMS_OF_PROFILES
+    names = [arm.values.instrument] if arm.values.instrument else COLD_PROFILES
     detectors = [load_profile(name).arms.get(arm.name.upper()) for name in names]
     known = [d.operating_temperature for d in detectors if d and d.operating_temperature]
     celsius = [(a + ABSOLUTE_ZERO, b + ABSOLUTE_ZERO) for a, b in known]

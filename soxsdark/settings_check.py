@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soxsdark.errors import SettingsError
-from soxsdark.settings import Settings, line_of
+from soxsdark.settings import Settings
 from soxsdark.settings_advice import advice
-from soxsdark.settings_layers import ARMS
+from soxsdark.settings_layers import ARMS, line_of
 from soxsdark.yaml_nodes import read_text
 
 
@@ -38,7 +38,7 @@ def check_text(text: str, path: Path) -> Findings:
     faults = sorted([*settings.faults(), *_instrument_faults(settings)], key=line_of)
     if faults:
         return Findings(tuple(faults))
-    return Findings((), (*settings.notes, *advice(settings)))
+    return Findings((), tuple(sorted([*settings.notes, *advice(settings)], key=line_of)))
 
 
 def _instrument_faults(settings: Settings) -> list[str]:

@@ -105,6 +105,12 @@ def canonical(key: str) -> str:
     return ALIASES.get(hyphens, hyphens)
 
 
+def line_of(fault: str) -> int:
+    """Return the line number in the place of a fault, to sort by; without one it comes last."""
+    digits = fault.split(": ")[0].rpartition(":")[2]
+    return int(digits) if digits.isdecimal() else 10**9
+
+
 def range_name(written: str) -> str:
     """Return the one name of a metric: lower case, with hyphens."""
     return written.lower().replace("_", "-").replace(" ", "-")

@@ -4,9 +4,10 @@ The file is never written anew: the YAML reader tells where each key stands, and
 are replaced. So comments, order, blanks and the sections of other programs stay to the byte.
 """
 
+import codecs
 import difflib
+import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from soxsdark.errors import SettingsError
-from soxsdark.publish import Workspace
+from soxsdark.publish import Workspace, writing
 from soxsdark.settings_check import check_text
 from soxsdark.settings_layers import (
     ARMS,
@@ -88,7 +89,14 @@ def migrated(path: Path) -> Migration:
         `SettingsFaultsError` has all faults.
     """
     made = Migration(path, read_text(path))
-    for key, node in _sections(compose(made.old, path)):
+    ours = [
+        (key, node)
+        for key, node in _entries(compose(made.old, path))
+        if key.value.replace("_", "-") == SECTION
+    ]
+    if not ours:
+        raise SettingsError(f"{path}: has no section '{SECTION}'; there is nothing to migrate")
+    for key, node in ours:
         made.rename(key, SECTION)
         _section(made, node)
     if found := check_text(made.text, path).faults:
@@ -106,25 +114,17 @@ def replace_file(path: Path, text: str) -> Path:
     """
     path = path.resolve()
     names = chain([f"{path.name}.bak"], (f"{path.name}.bak.{number}" for number in count(1)))
-    backup = next(name for name in names if not path.with_name(name).is_symlink()
-                  and not path.with_name(name).exists())  # fmt: skip
+    backup = next(name for name in names if not os.path.lexists(path.with_name(name)))
     with Workspace(path.parent) as work:
-        shutil.copy2(path, work.path(backup))
+        with writing(path):
+            old, new = work.path(backup), work.path(path.name)
+            shutil.copy2(path, old)
+            mark = codecs.BOM_UTF8 if old.read_bytes().startswith(codecs.BOM_UTF8) else b""
+            new.write_bytes(mark + text.encode("utf-8"))
+            shutil.copymode(path, new)
         work.publish([backup], overwrite=False)
-        new = work.path(path.name)
-        mark = b"\xef\xbb\xbf" if path.read_bytes().startswith(b"\xef\xbb\xbf") else b""
-        new.write_bytes(mark + text.encode("utf-8"))
-        shutil.copymode(path, new)
         work.publish([path.name], overwrite=True)
     return path.with_name(backup)
-
-
-def _sections(root: yaml.Node | None) -> Iterator[tuple[yaml.ScalarNode, yaml.MappingNode]]:
-    yield from (
-        (key, node)
-        for key, node in _entries(root)
-        if key.value.replace("_", "-") == SECTION and isinstance(node, yaml.MappingNode)
-    )
 
 
 def _entries(node: yaml.Node | None) -> list[tuple[yaml.ScalarNode, yaml.Node]]:

@@ -116,7 +116,7 @@ def _csv(table: Sequence[Row]) -> str:
     for row in table:
         cells = map(_cell, asdict(row).values())
         # a spreadsheet would compute what begins so
-        writer.writerow("'" + cell if cell[:1] in ("=", "+", "@") else cell for cell in cells)
+        writer.writerow("'" + cell if cell[:1] in ("=", "+", "-", "@") else cell for cell in cells)
     return stream.getvalue()
 
 

@@ -197,9 +197,9 @@ def test_check_names_all_faults_with_their_lines(command, write):
 
 
 def test_fault_of_several_keys_is_told_beside_others(write):
-    path = write(section("trim: 1", "frame-clipping-sigma: null"))
+    path = write(section("stacked-clipping-sgima: 1", "frame-clipping-sigma: null"))
     first, second = check_settings(path).faults
-    assert "trim" in first
+    assert "sgima" in first
     assert "either frame-clipping-sigma or both" in second
 
 
@@ -225,6 +225,8 @@ def test_section_that_would_be_overlooked(write, text, message):
 
 ADVICE = [
     (["stacked-clipping-deviation: std", "stacked-clipping-sigma: 3"], ":2: .*7 frames.* 10 or"),
+    (["stacked-clipping-deviation: std", "stacked-clipping-sigma: 1e300"], ":2: .*at 1e.300 sig"),
+    (["clipping-lower-sigma: 1", "clipping-upper-sigma: 1e300"], ":2: .*1 below and 1e.300 above"),
     (["minimum-frame-count: 2"], ":2: .*found 2: stacks of two frames are never clipped"),
     (["stacked-clipping-iterations: 0", "stacked-clipping-sigma: 5"], ":3: .*no effect"),
     (["clipping-iteration-count: 0", "frame-clipping-sigma: 5"], ":3: .*no effect"),
@@ -543,6 +545,7 @@ def test_file_with_both_generations_of_keys(write):
             ":1: clipping_lower_sigma: frame-clipping-sigma is there, take it out by hand",
         ),
         ("soxs-mdark: [\n", "not valid YAML"),
+        ("soxs-mflat:\n    clipping_upper_sigma: 2\n", "has no section 'soxs-mdark'"),
     ],
 )
 def test_what_cannot_be_brought_in_order_is_left_alone(command, write, text, message):
@@ -570,8 +573,31 @@ def test_folder_that_cannot_be_written(write):
     path.with_name("settings.yaml.bak").mkdir()
     path.with_name("settings.yaml.bak.1").symlink_to("nowhere")
     assert replace_file(path, new).name == "settings.yaml.bak.2"
-    with pytest.raises((ProductError, OSError)):
+    with pytest.raises(ProductError, match="none.yaml: cannot be written: No such file"):
         replace_file(path.parent / "none.yaml", new)
+
+
+OLD_KEYS = st.sampled_from(
+    ["frame_clipping_sigma", "frame-clipping-iterations", "clipping-iteration-count"]
+    + ["clipping-lower-simga", "clipping_upper_sigma", "clipping-lower-sigma", "gain", "colour"]
+)
+LINES = st.lists(st.tuples(OLD_KEYS, st.sampled_from(["3", "1 # one", "2.", "[1,", "null"])))
+
+
+@QUIET
+@given(base=LINES, arm=LINES)
+def test_a_migration_passes_the_check_or_changes_nothing(write, base, arm):
+    text = "soxs_mdark: # ours\n" + "".join(f"    {key}:  {value}\n" for key, value in base)
+    text += "    nir:\n" * bool(arm) + "".join(f"      {key}: {value}\n" for key, value in arm)
+    path = write(text)
+    try:
+        made = migrated(path)
+    except SettingsError:
+        return
+    path.write_text(made.text)
+    assert check_settings(path).faults == ()
+    assert migrated(path).edits == []
+    assert len(made.text.splitlines()) == len(text.splitlines())
 
 
 # ------------------------------------------------------------------ the page
