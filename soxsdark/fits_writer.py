@@ -7,9 +7,9 @@ stored order anew for each of the three: that is cheaper than to keep them, or t
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -73,6 +73,9 @@ class Written:
     size: int
     """Bytes."""
     sha256: str
+    datasums: Mapping[str, str] = field(default_factory=dict)
+    """DATASUM of each image, by its name."""
+    datamd5: str | None = None
 
 
 def write_files(plans: Sequence[Plan], threads: int = 2) -> list[Written]:
@@ -98,7 +101,8 @@ def write_files(plans: Sequence[Plan], threads: int = 2) -> list[Written]:
         headers, written = [], []
         for plan, md5, data in zip(plans, digests, sums, strict=True):
             headers.append(_headers(plan, md5, data))
-            written.append(pool.submit(_written, plan, headers[-1]))
+            named = {i.name: str(s) for i, s in zip(plan.images, data, strict=True)}
+            written.append(pool.submit(_written, plan, headers[-1], named, md5))
         for plan, blocks in zip(plans, headers, strict=True):
             _write_headers(plan, blocks)
         return [file.result() for file in written]
@@ -138,14 +142,16 @@ def _write_headers(plan: Plan, headers: Sequence[bytes]) -> None:
         os.fsync(file.fileno())
 
 
-def _written(plan: Plan, headers: Sequence[bytes]) -> Written:
+def _written(
+    plan: Plan, headers: Sequence[bytes], datasums: Mapping[str, str], md5: str | None
+) -> Written:
     digest, size = hashlib.sha256(), 0
     for image, header in zip(plan.images, headers, strict=True):
         digest.update(header)
         for piece in image.pieces():
             digest.update(piece)
         size += len(header) + image.size + -image.size % BLOCK
-    return Written(plan.path.name, size, digest.hexdigest())
+    return Written(plan.path.name, size, digest.hexdigest(), datasums, md5)
 
 
 def _headers(plan: Plan, md5: str | None = "", sums: Sequence[int] | None = None) -> list[bytes]:

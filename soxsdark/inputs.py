@@ -11,7 +11,7 @@ from soxsdark.amplifiers import cut
 from soxsdark.calibration import MasterBias, open_master_bias
 from soxsdark.errors import InputError
 from soxsdark.frame import Frame, is_product
-from soxsdark.instruments import Profile, load_profile, recognise
+from soxsdark.instruments import Profile, load_profile, own_profile, recognise
 from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.one_setup import check_one_setup, setup_remarks
 from soxsdark.orientation import to_raw, turned_lengths
@@ -50,6 +50,8 @@ class Inputs:
     """Remarks on the set as a whole."""
     kind: Kind = DARK
     master_bias: MasterBias | None = None
+    profile_file: Path | None = None
+    """A user's own instrument profile."""
 
     @property
     def bad(self) -> np.ndarray | None:
@@ -81,7 +83,9 @@ class Inputs:
 
 
 def find_files(inputs) -> FileSet:
-    """The files of a SOF, a folder, FITS paths, or a ccdproc ImageFileCollection."""
+    """The files of a SOF, a folder, FITS paths, a ccdproc ImageFileCollection, or a FileSet."""
+    if isinstance(inputs, FileSet):
+        return inputs
     if hasattr(inputs, "files_filtered"):
         paths = list(inputs.files_filtered(include_path=True))
         found = read_inputs(paths)
@@ -159,7 +163,8 @@ def open_inputs(
             "give one with --master-bias, or in the SOF with tag MASTER_BIAS_<ARM>"
         )
     remarks = (*settings.notes, *skipped, *setup_remarks(abouts), *(bias.remarks if bias else ()))
-    return Inputs(files.name, found, profile, effective, mask, remarks, kind, bias)
+    own_file = own_profile(chosen.instrument)
+    return Inputs(files.name, found, profile, effective, mask, remarks, kind, bias, own_file)
 
 
 def _check_tag(path: Path, tag: str | None, kind: Kind) -> None:

@@ -2,27 +2,36 @@
 
 import json
 import logging
+import shlex
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
 from soxsdark.compiled import path_in_use
-from soxsdark.errors import ProductError, SoxsdarkError, UsageError
+from soxsdark.errors import ProductError, UsageError
 from soxsdark.headers import ProductFacts, product_header
 from soxsdark.inputs import Inputs, find_files, open_inputs
 from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.product import Product, write_products
 from soxsdark.publish import Workspace
 from soxsdark.quality import QaFlag
-from soxsdark.record import failure_record, product_entry, write_record
+from soxsdark.record import (
+    RunIdentity,
+    failure_record,
+    is_expected,
+    message_of,
+    product_entry,
+    write_record,
+)
 from soxsdark.reduction import Progress, Reduced, plan_of, reduce_set, told_of_memory
 from soxsdark.report_record import run_record
 from soxsdark.runlog import run_log
 from soxsdark.settings import Settings
-from soxsdark.sof import FileSet
+from soxsdark.sof import Entry, FileSet
 from soxsdark.version import __version__
 
 
@@ -111,7 +120,7 @@ def mdark(
 
     Parameters
     ----------
-    inputs : path, sequence of paths, or ccdproc ImageFileCollection
+    inputs : path, sequence of paths, ccdproc ImageFileCollection, or FileSet
         A SOF, a folder, or FITS files.
     settings : Settings or path, optional
         Settings file; the program's defaults when not given.
@@ -186,12 +195,14 @@ def _make(
         raise UsageError("overrides and instrument go with a settings file, not with Settings")
     files = find_files(inputs)
     names = Names.of(files.name, kind)
-    run_id = uuid.uuid4().hex
+    identity = RunIdentity(
+        kind.recipe, files.name, files.source, uuid.uuid4().hex, command, started
+    )
     with Workspace(output) as work:
         _spare_inputs(Path(output), names, files, settings.path, calibrations.get("master_bias"))
         work.check_free(names.products, overwrite)
-        with run_log(work.path(names.log), settings.logging, run_id) as logger:
-            run = _Run(kind, files, settings, calibrations, names, run_id, command, started)
+        with run_log(work.path(names.log), settings.logging, identity.run_id) as logger:
+            run = _Run(kind, files, settings, calibrations, names, identity)
             try:
                 return run.reduce(work, Path(output), logger, overwrite, progress)
             except BaseException as error:
@@ -226,13 +237,12 @@ class _Run:
     calibrations: dict[str, Path | str | None]
     """Those that the SOF does not name."""
     names: Names
-    run_id: str
-    command: tuple[str, ...]
-    started: datetime
+    identity: RunIdentity
 
     def reduce(self, work, output: Path, logger, overwrite: bool, progress) -> Result:
         clock = _Clock()
-        logger.info("soxsdark %s, run %s", __version__, self.run_id)
+        logger.info("soxsdark %s, run %s", __version__, self.identity.run_id)
+        logger.info("command: %s", shlex.join(self.identity.command) or "from Python")
         inputs = open_inputs(self.files, self.settings, kind=self.kind, **self.calibrations)
         inputs = told_of_memory(inputs)
         self._log_inputs(logger, inputs)
@@ -243,17 +253,15 @@ class _Run:
         self._log_results(logger, reduced)
         record = run_record(
             reduced,
-            run_id=self.run_id,
-            command=self.command,
-            started=self.started,
+            self.identity,
             settings_file=self.settings.path,
             products=[product_entry(file) for file in written],
             timings=clock.seconds,
         )
         write_record(work.path(self.names.record), record)
+        for file in written:
+            logger.info("product %s: %d bytes, SHA-256 %s", file.name, file.size, file.sha256)
         logger.info("done, QA flag %s", reduced.judged.flag)
-        for handler in logger.handlers:
-            handler.flush()
         work.publish(self.names.products, overwrite=overwrite, last=self.names.record)
         for name in self.names.failure:
             (output / name).unlink(missing_ok=True)
@@ -288,7 +296,7 @@ class _Run:
         values = inputs.settings.values.model_dump(by_alias=True, exclude={"qc_acceptable_ranges"})
         return ProductFacts(
             version=__version__,
-            run_id=self.run_id,
+            run_id=self.identity.run_id,
             products={category: name for category, name in products.items() if name},
             recipe_id=self.kind.recipe,
             raws=[(d.name, d.tag or tag) for d in darks],
@@ -351,21 +359,20 @@ class _Run:
         for metric in reduced.judged.concerns:
             logger.warning("%s", metric.why)
 
+    def _entries(self) -> list[dict]:
+        """All files that were given, checked or not."""
+        given = (Entry(Path(path)) for path in self.calibrations.values() if path)
+        named = (self.files.bad_pixel_map, self.files.master_bias)
+        entries = (*self.files.frames, *filter(None, named), *given)
+        return [{"path": e.path.absolute(), "tag": e.tag} for e in entries]
+
     def leave_failure(self, work: Workspace, logger: logging.Logger, error: BaseException) -> None:
         """Leave the log and a record of the failure, as far as the folder can be written."""
-        expected = isinstance(error, SoxsdarkError | KeyboardInterrupt | SystemExit)
-        line = str(error) or type(error).__name__
-        logger.error("%s", line, exc_info=None if expected else error)
-        for handler in logger.handlers:
-            handler.flush()
+        # the log itself may be what cannot be written
+        with suppress(ProductError):
+            logger.error("%s", message_of(error), exc_info=None if is_expected(error) else error)
         record = failure_record(
-            error,
-            version=__version__,
-            run_id=self.run_id,
-            command=self.command,
-            started=self.started,
-            ended=datetime.now(UTC),
-            inputs=[{"path": e.path.absolute(), "tag": e.tag} for e in self.files.frames],
+            error, self.identity, settings_file=self.settings.path, inputs=self._entries()
         )
         failed_log, failed = self.names.failure
         try:
@@ -373,4 +380,5 @@ class _Run:
             work.path(self.names.log).rename(work.path(failed_log))
             work.publish(self.names.failure, overwrite=True, last=failed)
         except (ProductError, OSError) as problem:
-            logger.error("the record of the failure cannot be written: %s", problem)
+            with suppress(ProductError):
+                logger.error("the record of the failure cannot be written: %s", problem)

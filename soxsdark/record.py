@@ -3,21 +3,37 @@
 import hashlib
 import json
 import math
+import platform
+import sys
+import traceback
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from enum import Enum
+from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from .compiled import path_in_use
 from .errors import ExitCode, SoxsdarkError
 from .publish import writing
+from .version import __version__
 
 if TYPE_CHECKING:
     from .fits_writer import Written
 
 Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
+
+LIBRARIES = {
+    "numpy": "numpy",
+    "astropy": "astropy",
+    "pydantic": "pydantic",
+    "PyYAML": "yaml",
+    "ccdproc": "ccdproc",
+}
+"""Module of each distribution."""
 
 
 def write_record(path: Path | str, record: Mapping[str, object]) -> None:
@@ -93,18 +109,64 @@ def sha256_of(path: Path | str) -> str:
 
 
 def product_entry(product: "Written") -> dict[str, Plain]:
-    """Return a product's line in the record: name, SHA-256 and size in bytes."""
-    return {"name": product.name, "sha256": product.sha256, "size": product.size}
+    """Return a product's line in the record."""
+    return {
+        "name": product.name,
+        "sha256": product.sha256,
+        "size": product.size,
+        "datamd5": product.datamd5,
+        "datasums": dict(product.datasums),
+    }
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """Which run it was: what its record begins with, and what its headers refer to."""
+
+    recipe: str
+    name: str
+    """What the names of its products begin with."""
+    source: Path | None
+    """The SOF or folder; None of files that were given one by one."""
+    run_id: str
+    command: tuple[str, ...]
+    """What the user typed."""
+    started: datetime
+
+    def head(self, succeeded: bool) -> dict[str, object]:
+        """Return the first entries of the record; the run ends now."""
+        return {
+            "program": "soxsdark",
+            "version": __version__,
+            "run-id": self.run_id,
+            "succeeded": succeeded,
+            "recipe": self.recipe,
+            "name": self.name,
+            "source": self.source and self.source.absolute(),
+            "command": list(self.command),
+            "started": self.started,
+            "ended": datetime.now(UTC),
+            "python": platform.python_version(),
+            "kernel": path_in_use(),
+            "libraries": _versions(),
+        }
+
+
+def _versions() -> dict[str, str]:
+    """Ask the modules in use, which is quicker than to look through what is installed."""
+    loaded = {name: sys.modules.get(module) for name, module in LIBRARIES.items()}
+    return {
+        name: getattr(module, "__version__", None) or version(name)
+        for name, module in loaded.items()
+        if module is not None
+    }
 
 
 def failure_record(
     error: BaseException,
+    run: RunIdentity,
     *,
-    version: str,
-    run_id: str,
-    command: Iterable[str],
-    started: datetime,
-    ended: datetime,
+    settings_file: Path | None = None,
     inputs: Iterable[Mapping[str, object]] = (),
 ) -> dict[str, object]:
     """Return the record of a run that failed: what was asked, when, and why it ended.
@@ -114,28 +176,44 @@ def failure_record(
     error
         What ended the run. A `SoxsdarkError` and a `SystemExit` bring their exit codes;
         anything else but an interrupt is a bug.
-    version, run_id, command
-        Of the program, of the run, and what the user typed.
-    started, ended
-        Times with their zone.
+    run
+        Which run it was.
+    settings_file
+        Given by the user.
     inputs
         The entries of the inputs as far as they are known.
     """
     return {
-        "program": "soxsdark",
-        "version": version,
-        "run-id": run_id,
-        "succeeded": False,
-        "command": list(command),
-        "started": started,
-        "ended": ended,
+        **run.head(succeeded=False),
         "error": {
-            "type": type(error).__name__,
-            "message": str(error),
             "exit-code": _exit_code(error),
+            "type": type(error).__name__,
+            "message": message_of(error),
+            "where": None if is_expected(error) else _place(error),
         },
+        "settings-file": settings_file and settings_file.absolute(),
         "inputs": list(inputs),
     }
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether a run may end so without a fault of the program."""
+    return isinstance(error, SoxsdarkError | KeyboardInterrupt | SystemExit)
+
+
+def message_of(error: BaseException) -> str:
+    """Say why a run ended; never empty."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, SystemExit) and error.code == ExitCode.TERMINATED:
+        return "terminated"
+    return str(error) or type(error).__name__
+
+
+def _place(error: BaseException) -> str | None:
+    """Return file and line of a bug."""
+    stack = traceback.extract_tb(error.__traceback__)
+    return f"{Path(stack[-1].filename).name}:{stack[-1].lineno}" if stack else None
 
 
 def _exit_code(error: BaseException) -> int:

@@ -1,36 +1,14 @@
 """The processing record of a run that succeeded."""
 
-import platform
-import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from soxsdark.version import __version__
+from soxsdark.record import RunIdentity, sha256_of
 
 if TYPE_CHECKING:
     from soxsdark.calibration import MasterBias
     from soxsdark.reduction import Reduced
-
-LIBRARIES = {
-    "numpy": "numpy",
-    "astropy": "astropy",
-    "pydantic": "pydantic",
-    "PyYAML": "yaml",
-}
-"""Module of each distribution."""
-
-
-def _versions() -> dict[str, str]:
-    """Ask the modules, which is quicker than to look through what is installed."""
-    loaded = {name: sys.modules.get(module) for name, module in LIBRARIES.items()}
-    return {
-        name: getattr(module, "__version__", None) or version(name)
-        for name, module in loaded.items()
-    }
-
 
 def _sourced(value) -> dict:
     return {"value": value.value, "source": value.source}
@@ -84,6 +62,11 @@ def _amplifiers(reduced: "Reduced") -> list[dict]:
     ]
 
 
+def profile_entry(file: Path | None) -> dict | None:
+    """The user's own instrument profile; None if there is none."""
+    return None if file is None else {"path": file.absolute(), "sha256": sha256_of(file)}
+
+
 def _master_bias(bias: "MasterBias | None") -> dict | None:
     if bias is None:
         return None
@@ -107,10 +90,8 @@ def _settings(reduced: "Reduced") -> dict:
 
 def run_record(
     reduced: "Reduced",
+    run: RunIdentity,
     *,
-    run_id: str,
-    command: Sequence[str],
-    started: datetime,
     settings_file: Path | None,
     products: Sequence[dict],
     timings: dict[str, float],
@@ -119,18 +100,10 @@ def run_record(
     inputs, about = reduced.inputs, reduced.inputs.darks[0].about
     model, bpm = reduced.survey.noise, reduced.inputs.bad_pixel_map
     return {
-        "program": "soxsdark",
-        "version": __version__,
-        "run-id": run_id,
-        "succeeded": True,
-        "recipe": inputs.kind.recipe,
-        "command": list(command),
-        "started": started,
-        "ended": datetime.now(UTC),
-        "python": platform.python_version(),
-        "libraries": _versions(),
+        **run.head(succeeded=True),
         "qa-flag": str(reduced.judged.flag),
         "instrument-profile": inputs.profile.name,
+        "instrument-profile-file": profile_entry(inputs.profile_file),
         "setup": dict(about.setup),
         "trimmed": about.trimmed,
         "window": [[s.start, s.stop] for s in about.window],
@@ -147,7 +120,7 @@ def run_record(
         if bpm is None
         else {"path": bpm.path.absolute(), "tag": bpm.tag, "sha256": bpm.sha256},
         "master-bias": _master_bias(inputs.master_bias),
-        "settings-file": settings_file,
+        "settings-file": settings_file and settings_file.absolute(),
         "settings": _settings(reduced),
         "noise-model": {
             "sigma": model.sigma,

@@ -1,9 +1,9 @@
-"""The text log of one run: one line an event, in UTC, as the settings want it."""
+"""The text log of one run: one line an event, in UTC, in the format that the settings want."""
 
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from soxsdark.logging_settings import LoggingSettings
@@ -19,6 +19,17 @@ class _OneLine(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         record.message = printable(" | ".join(record.message.splitlines()))
         return super().formatMessage(record)
+
+    def formatException(self, ei) -> str:  # noqa: N802
+        return printable(super().formatException(ei))
+
+
+class _LogFile(logging.FileHandler):
+    """A log that cannot be written ends the run, like any product."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        with writing(self.baseFilename):
+            raise
 
 
 @contextmanager
@@ -36,17 +47,20 @@ def run_log(path: Path, settings: LoggingSettings, run_id: str) -> Iterator[logg
     Raises
     ------
     ProductError
-        The file cannot be made.
+        The file cannot be made or, from the logger, written.
     """
     logger = logging.Logger(f"soxsdark.{run_id}")
     logger.propagate = False
     with writing(path):
-        handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+        handler = _LogFile(path, mode="w", encoding="utf-8")
     handler.setFormatter(_OneLine(settings.format, settings.datefmt))
-    logger.setLevel(settings.file_level)
+    # whatever the settings say, no warning is lost
+    logger.setLevel(min(settings.file_level, logging.WARNING))
     logger.addHandler(handler)
     try:
         yield logger
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        # what could not be written was said at the time
+        with suppress(OSError):
+            handler.close()

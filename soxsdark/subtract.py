@@ -23,14 +23,15 @@ from soxsdark.frame_source import open_source
 from soxsdark.master_file import ELECTRON, read_master_dark
 from soxsdark.product import Product, write_products
 from soxsdark.publish import Workspace
-from soxsdark.record import product_entry, write_record
+from soxsdark.record import RunIdentity, product_entry, write_record
 from soxsdark.setups import describe
-from soxsdark.subtract_report import subtracted_header, subtracted_record
+from soxsdark.subtract_report import RECIPE, subtracted_header, subtracted_record
 from soxsdark.subtraction import Job, Tools, prepare, subtract
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
 
+PRODUCT_END = "_DSUB.fits"
 _SUFFIX = re.compile(r"\.(fits|fit|fts)(\.gz|\.fz)?\Z", re.IGNORECASE)
 
 
@@ -149,8 +150,11 @@ def subtract_files(
             result = subtract(job, tools)
             header = subtracted_header(job, tools, result, run_id, name)
             written = write_products([Product(work.path(name), result.images, header)])
-            record = subtracted_record(job, tools, result, run_id, command, started)
-            record["products"] = [product_entry(file) for file in written]
+            run = RunIdentity(
+                RECIPE, name.removesuffix(PRODUCT_END), None, run_id, tuple(command), started
+            )
+            products = [product_entry(file) for file in written]
+            record = subtracted_record(job, tools, result, run, products)
             write_record(work.path(record_name), record)
             metrics = {m.name: m.value for m in result.metrics}
             results.append(SubtractResult(output / name, output / record_name, metrics, record))
@@ -170,7 +174,7 @@ def _names(frames: Sequence[Path | str]) -> list[tuple[str, str]]:
         if stem in stems:
             raise InputError(f"{frame}: its product would have the name of that of {stems[stem]}")
         stems[stem] = frame
-    return [(f"{stem}_DSUB.fits", f"{stem}_DSUB.json") for stem in stems]
+    return [(f"{stem}{PRODUCT_END}", f"{stem}_DSUB.json") for stem in stems]
 
 
 def _spare_inputs(output: Path, names, inputs: Sequence[Path | str | None]) -> None:

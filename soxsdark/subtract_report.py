@@ -1,14 +1,14 @@
 """What is said of a frame without its dark: header and record."""
 
-import platform
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 
 from astropy.io import fits
 
 from soxsdark.dark_match import Dark
 from soxsdark.headers import ProductFacts, product_header
+from soxsdark.instruments import own_profile
+from soxsdark.record import RunIdentity
+from soxsdark.report_record import profile_entry
 from soxsdark.subtraction import Job, Result, Tools
 from soxsdark.version import __version__
 
@@ -60,21 +60,13 @@ def _md5(dark: Dark) -> str | None:
 
 
 def subtracted_record(
-    job: Job, tools: Tools, result: Result, run_id: str, command: Sequence[str], started: datetime
+    job: Job, tools: Tools, result: Result, run: RunIdentity, products: Sequence[dict]
 ) -> dict:
     about, dark, bias = job.about, tools.dark, tools.bias
     return {
-        "program": "soxsdark",
-        "version": __version__,
-        "run-id": run_id,
-        "recipe": RECIPE,
-        "succeeded": True,
-        "command": list(command),
-        "started": started,
-        "ended": datetime.now(UTC),
-        "python": platform.python_version(),
-        "libraries": {name: version(name) for name in ("numpy", "astropy", "ccdproc")},
+        **run.head(succeeded=True),
         "instrument-profile": dark.profile.name,
+        "instrument-profile-file": profile_entry(own_profile(dark.settings.instrument)),
         "setup": dict(about.setup),
         "trimmed": about.trimmed,
         "window": [[part.start, part.stop] for part in about.window],
@@ -102,6 +94,7 @@ def subtracted_record(
         "remarks": _remarks(job, tools, result),
         "warnings": list(about.warnings),
         "metrics": {m.name: {"value": m.value, "unit": m.unit} for m in result.metrics},
+        "products": list(products),
     }
 
 

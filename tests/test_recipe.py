@@ -771,7 +771,7 @@ def test_log_lines(night, tmp_path):
     text = (tmp_path / "o" / "darks.log").read_text()
     lines = text.splitlines()
     assert "\x1b" not in text
-    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d [A-Z]+ \S", line) for line in lines)
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ [A-Z]+ \S", line) for line in lines)
     assert lines[0][:13] == done.stdout[:13].replace(" ", "T")
     assert sum("frame NIR_dark_00" in line for line in lines) == 5
 

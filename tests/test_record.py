@@ -10,7 +10,13 @@ import pytest
 
 from soxsdark.errors import ExitCode, InputError, ProductError
 from soxsdark.fits_writer import Written
-from soxsdark.record import failure_record, product_entry, sha256_of, write_record
+from soxsdark.record import (
+    RunIdentity,
+    failure_record,
+    product_entry,
+    sha256_of,
+    write_record,
+)
 
 NOW = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 
@@ -83,35 +89,37 @@ def test_checksums(tmp_path: Path) -> None:
     path.write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     assert sha256_of(path) == digest
-    entry = product_entry(Written("a.fits", 2560000, digest))
-    assert entry == {"name": "a.fits", "sha256": digest, "size": 2560000}
+    entry = product_entry(Written("a.fits", 2560000, digest, {"FLUX": "7"}, "ab"))
+    assert entry == {
+        "name": "a.fits", "sha256": digest, "size": 2560000,
+        "datamd5": "ab", "datasums": {"FLUX": "7"},
+    }  # fmt: skip
+
+
+def bug() -> Exception:
+    try:
+        return 1 / 0
+    except ZeroDivisionError as error:
+        return error
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("error", "code", "message", "where"),
     [
-        (InputError("a.fits: not a dark"), 4),
-        (KeyboardInterrupt(), 130),
-        (ZeroDivisionError("x"), 70),
-        (SystemExit(143), 143),
+        (InputError("a.fits: not a dark"), 4, "a.fits: not a dark", None),
+        (KeyboardInterrupt(), 130, "interrupted", None),
+        (SystemExit(143), 143, "terminated", None),
+        (bug(), 70, "division by zero", f"test_record.py:{bug.__code__.co_firstlineno + 2}"),
+        (ZeroDivisionError(), 70, "ZeroDivisionError", None),
     ],
 )
-def test_failure(tmp_path: Path, error: BaseException, code: int) -> None:
-    record = failure_record(
-        error,
-        version="0.1",
-        run_id="abc",
-        command=["mdark", "darks.sof"],
-        started=NOW,
-        ended=NOW,
-        inputs=[{"path": Path("a.fits"), "tag": None}],
-    )
-    write_record(tmp_path / "darks_FAILED.json", record)
-    back = strict(tmp_path / "darks_FAILED.json")
-    assert back["succeeded"] is False
+def test_failure(tmp_path: Path, error: BaseException, code: int, message: str, where) -> None:
+    run = RunIdentity("mdark", "darks", Path("/n/darks.sof"), "ab" * 16, ("mdark",), NOW)
+    inputs = [{"path": Path("/a.fits"), "tag": None}]
+    write_record(tmp_path / "r.json", failure_record(error, run, inputs=inputs))
+    back = strict(tmp_path / "r.json")
+    assert (back["succeeded"], back["run-id"], back["source"]) == (False, "ab" * 16, "/n/darks.sof")
     assert back["error"] == {
-        "type": type(error).__name__,
-        "message": str(error),
-        "exit-code": code,
-    }
-    assert back["inputs"] == [{"path": "a.fits", "tag": None}]
+        "exit-code": code, "type": type(error).__name__, "message": message, "where": where,
+    }  # fmt: skip
+    assert back["inputs"] == [{"path": "/a.fits", "tag": None}]

@@ -112,8 +112,8 @@ def load_profile(name_or_path: str | Path) -> Profile:
         No such profile, or one that is wrong: the message names file and key.
     """
     text = str(name_or_path)
-    if text.lower().endswith(PROFILE_SUFFIXES):
-        return _parse(_read(Path(text)), text)
+    if (file := own_profile(text)) is not None:
+        return _parse(_read(file), text)
     if text in profile_names():
         return _packaged(text)
     near = difflib.get_close_matches(text.lower(), profile_names(), n=1)
@@ -122,6 +122,12 @@ def load_profile(name_or_path: str | Path) -> Profile:
         f"instrument: {text!r} is not known, expected one of {', '.join(profile_names())}, or the "
         f"path of a profile that ends in .yaml{hint}"
     )
+
+
+def own_profile(name_or_path: str | Path | None) -> Path | None:
+    """Return the path of a user's own profile; None for one that comes with the program."""
+    own = name_or_path and str(name_or_path).lower().endswith(PROFILE_SUFFIXES)
+    return Path(name_or_path) if own else None
 
 
 def recognise(instrume: str | None) -> Profile:
