@@ -35,7 +35,7 @@ setup(
     ext_modules=[KERNEL],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
     packages=find_packages(include=["soxsdark", "soxsdark.*"]),
-    package_data={"soxsdark.instruments": ["*.yaml"]},
+    package_data={"soxsdark": ["*.schema.json"], "soxsdark.instruments": ["*.yaml"]},
     install_requires=[
         "numpy>=1.26",
         "astropy>=6.1",

@@ -17,6 +17,7 @@ COMMANDS = {
     "mbias": "recipes",
     "subtract": "subtract",
     "simulate": "simulate",
+    "record": "record",
     "instruments": "instruments",
     "settings": "settings",
 }

@@ -243,6 +243,7 @@ class _Run:
         clock = _Clock()
         logger.info("soxsdark %s, run %s", __version__, self.identity.run_id)
         logger.info("command: %s", shlex.join(self.identity.command) or "from Python")
+        self._warn_of_mixed(output, logger)
         inputs = open_inputs(self.files, self.settings, kind=self.kind, **self.calibrations)
         inputs = told_of_memory(inputs)
         self._log_inputs(logger, inputs)
@@ -275,6 +276,15 @@ class _Run:
             record=record,
             reduced=reduced,
         )
+
+    def _warn_of_mixed(self, output: Path, logger: logging.Logger) -> None:
+        """Look at what is about to be replaced, if there is anything."""
+        fits = [name for name in (self.names.master, self.names.mask) if name]
+        if any((output / name).exists() for name in fits):
+            from soxsdark.record_check import mixed
+
+            if said := mixed(output, self.names.record, fits):
+                logger.warning("%s", said)
 
     def _products(self, work: Workspace, reduced: Reduced) -> list[Product]:
         facts, raw = self._facts(reduced), reduced.inputs.darks[0].frame.header

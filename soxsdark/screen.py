@@ -15,7 +15,8 @@ PATIENCE = 2.0
 """Seconds after which a run counts as long and a progress bar appears."""
 
 
-def _table(rows: Sequence[tuple], headers: tuple[str, ...], align: tuple[str, ...]) -> str:
+def table(rows: Sequence[tuple], headers: tuple[str, ...], align: tuple[str, ...]) -> str:
+    """A table of text."""
     from tabulate import tabulate
 
     return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
@@ -38,10 +39,11 @@ def frames_table(result: "Result") -> str:
     ]
     headers = ("file", "exposure [s]", "level [e-]", "RON [e-]", "clipped pixels")
     align = ("left", "right", "right", "right", "right")
-    return _table(rows, headers, align)
+    return table(rows, headers, align)
 
 
-def _shown(value: float | int | None, unit: str) -> str:
+def shown(value: float | int | None, unit: str) -> str:
+    """A figure of quality as text; "-" if there is none."""
     if value is None:
         return "-"
     if isinstance(value, int):
@@ -51,9 +53,9 @@ def _shown(value: float | int | None, unit: str) -> str:
 
 def results_table(result: "Result") -> str:
     """The table of the results."""
-    rows = [(m.name, _shown(m.value, m.unit), m.unit or "-") for m in result.reduced.judged.metrics]
+    rows = [(m.name, shown(m.value, m.unit), m.unit or "-") for m in result.reduced.judged.metrics]
     rows.append(("QA FLAG", str(result.qa_flag), "-"))
-    return _table(rows, ("name", "value", "unit"), ("left", "right", "left"))
+    return table(rows, ("name", "value", "unit"), ("left", "right", "left"))
 
 
 def remarks(result: "Result") -> Sequence[str]:
@@ -73,8 +75,8 @@ def subtracted(results: Sequence["SubtractResult"]) -> list[str]:
         lines.append(
             f"{result.product}: {record['frame']['exposure-time']:g} s, "
             f"dark of {record['dark']['exposure-time']:g} s x {found['DSUB FACTOR']:.5g}, "
-            f"median {_shown(found['DSUB MEDIAN'], 'electron')} e-, "
-            f"scatter {_shown(found['DSUB SCATTER'], 'electron')} e-, "
+            f"median {shown(found['DSUB MEDIAN'], 'electron')} e-, "
+            f"scatter {shown(found['DSUB SCATTER'], 'electron')} e-, "
             f"{found['BADPIX NUM']} pixels flagged"
         )
     warnings = dict.fromkeys(f"warning: {w}" for r in results for w in r.record["warnings"])

@@ -91,6 +91,25 @@ class Settings:
         return settings
 
     @classmethod
+    def recorded(cls, values: Mapping[str, tuple[object, str]], place: str) -> "Settings":
+        """Take settings from the record of a run: value and origin of each key, whatever the arm.
+
+        Raises
+        ------
+        SettingsError
+            As `read`; `place` is where messages say that they stand.
+        """
+        layer = Layer()
+        for key, (value, origin) in values.items():
+            parts = dict.fromkeys(value, place) if isinstance(value, dict) else {}
+            layer.add(Given(value, key, place, origin, parts), keys())
+        layer.check_forms()
+        settings = cls(base=layer)
+        if faults := settings.faults():
+            raise SettingsFaultsError(faults)
+        return settings
+
+    @classmethod
     def unchecked(cls, path: str | Path | None = None, overrides: Sequence[str] = ()) -> "Settings":
         """Read as `read` does, but raise only for what is no settings file at all."""
         settings = cls() if path is None else cls.of_text(read_text(Path(path)), Path(path))

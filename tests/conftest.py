@@ -4,12 +4,14 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from soxsdark.simulator import Scene, SimulatedSet, simulate
+from tests.records import make_runs
 
 SMALL = {"shape": (96, 128), "seed": 7, "hot_fraction": 0.01}
 
@@ -66,3 +68,9 @@ def shared_data() -> Path:
     if not (folder / "st7").is_dir():
         pytest.skip(f"no real frames in {folder}: set SOXSDARK_SHARED to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory) -> SimpleNamespace:
+    """Records of real runs of every kind, with their products; read only."""
+    return make_runs(tmp_path_factory.mktemp("runs"))
