@@ -26,14 +26,10 @@ if TYPE_CHECKING:
 
 Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
 
-LIBRARIES = {
-    "numpy": "numpy",
-    "astropy": "astropy",
-    "pydantic": "pydantic",
-    "PyYAML": "yaml",
-    "ccdproc": "ccdproc",
-}
-"""Module of each distribution."""
+LIBRARIES = ("numpy", "astropy", "pydantic", "PyYAML")
+"""Distributions that every run uses."""
+_MODULES = {"PyYAML": "yaml"}
+"""Where a module is not called like its distribution."""
 
 
 def write_record(path: Path | str, record: Mapping[str, object]) -> None:
@@ -132,6 +128,7 @@ class RunIdentity:
     command: tuple[str, ...]
     """What the user typed."""
     started: datetime
+    libraries: tuple[str, ...] = LIBRARIES
 
     def head(self, succeeded: bool) -> dict[str, object]:
         """Return the first entries of the record; the run ends now."""
@@ -148,18 +145,14 @@ class RunIdentity:
             "ended": datetime.now(UTC),
             "python": platform.python_version(),
             "kernel": path_in_use(),
-            "libraries": _versions(),
+            "libraries": {name: _version(name) for name in self.libraries},
         }
 
 
-def _versions() -> dict[str, str]:
-    """Ask the modules in use, which is quicker than to look through what is installed."""
-    loaded = {name: sys.modules.get(module) for name, module in LIBRARIES.items()}
-    return {
-        name: getattr(module, "__version__", None) or version(name)
-        for name, module in loaded.items()
-        if module is not None
-    }
+def _version(library: str) -> str:
+    """Ask the module in use, which is quicker than to look through what is installed."""
+    module = sys.modules.get(_MODULES.get(library, library))
+    return getattr(module, "__version__", None) or version(library)
 
 
 def failure_record(

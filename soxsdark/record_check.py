@@ -1,4 +1,4 @@
-"""Whether products are those of a record: by their checksums, and by the run id in their headers."""
+"""Whether products are those of a record: by checksum, and by the run id in their headers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

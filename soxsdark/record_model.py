@@ -40,9 +40,7 @@ def _instant(value: object) -> datetime:
     return time
 
 
-Text = Annotated[
-    str, PlainValidator(_matching(".*", "text")), WithJsonSchema({"type": "string"})
-]
+Text = Annotated[str, PlainValidator(_matching(".*", "text")), WithJsonSchema({"type": "string"})]
 Path = _text(r"/[^\0]*", "an absolute path")
 FileName = _text(r"(?!\.\.?$)[^/\0]{1,255}", "a file name without folders")
 Sha256 = _text("[0-9a-f]{64}", "64 hexadecimal digits")
@@ -172,9 +170,7 @@ class Product(Part):
     sha256: Sha256 = _is("SHA-256 of the file.")
     size: Count = _is("Its length.", "bytes")
     datamd5: Md5 | None = _is("MD5 of the data of all images, without headers.")
-    datasums: dict[Text, Datasum] = _is(
-        "DATASUM of each image, by its name.", min_length=1
-    )
+    datasums: dict[Text, Datasum] = _is("DATASUM of each image, by its name.", min_length=1)
 
 
 class Head(Part):

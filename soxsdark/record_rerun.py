@@ -9,7 +9,7 @@ from soxsdark.errors import InputError, SettingsError
 from soxsdark.instruments import load_profile
 from soxsdark.record import sha256_of
 from soxsdark.record_file import read_record, require_regular
-from soxsdark.record_model import FailedRun, File, MasterRun, Record, SubtractRun
+from soxsdark.record_model import FailedRun, File, MasterRun, SubtractRun
 from soxsdark.record_model import Product as Recorded
 from soxsdark.settings import Settings
 from soxsdark.settings_model import keys

@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from soxsdark.one_setup import UNITS
 from soxsdark.record_check import State
-from soxsdark.record_model import FailedRun, File, Given, MasterRun, Record, SubtractRun
+from soxsdark.record_model import FailedRun, MasterRun, Record, SubtractRun
 from soxsdark.screen import shown, table
 from soxsdark.text import printable
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from soxsdark.calibration import MasterBias
     from soxsdark.reduction import Reduced
 
+
 def _sourced(value) -> dict:
     return {"value": value.value, "source": value.source}
 

@@ -23,7 +23,7 @@ from soxsdark.frame_source import open_source
 from soxsdark.master_file import ELECTRON, read_master_dark
 from soxsdark.product import Product, write_products
 from soxsdark.publish import Workspace
-from soxsdark.record import RunIdentity, product_entry, write_record
+from soxsdark.record import LIBRARIES, RunIdentity, product_entry, write_record
 from soxsdark.setups import describe
 from soxsdark.subtract_report import RECIPE, subtracted_header, subtracted_record
 from soxsdark.subtraction import Job, Tools, prepare, subtract
@@ -140,7 +140,7 @@ def subtract_files(
     output = Path(output)
     names = _names(frames)
     _spare_inputs(output, names, [*frames, dark, master_bias])
-    run_id = uuid.uuid4().hex
+    run_id, libraries = uuid.uuid4().hex, (*LIBRARIES, "ccdproc")
     results = []
     with Workspace(output) as work:
         every = [name for pair in names for name in pair]
@@ -150,9 +150,8 @@ def subtract_files(
             result = subtract(job, tools)
             header = subtracted_header(job, tools, result, run_id, name)
             written = write_products([Product(work.path(name), result.images, header)])
-            run = RunIdentity(
-                RECIPE, name.removesuffix(PRODUCT_END), None, run_id, tuple(command), started
-            )
+            stem = name.removesuffix(PRODUCT_END)
+            run = RunIdentity(RECIPE, stem, None, run_id, tuple(command), started, libraries)
             products = [product_entry(file) for file in written]
             record = subtracted_record(job, tools, result, run, products)
             write_record(work.path(record_name), record)

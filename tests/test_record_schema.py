@@ -118,9 +118,7 @@ def test_the_error_is_in_the_record_of_a_failure(runs, kind, code, name, message
 
 def test_all_that_was_given_is_in_the_record_of_a_failure(runs, tmp_path):
     with pytest.raises(InputError):
-        soxsdark.mdark(
-            runs.darks.frames[0], output=tmp_path, master_bias=tmp_path / "none.fits"
-        )
+        soxsdark.mdark(runs.darks.frames[0], output=tmp_path, master_bias=tmp_path / "none.fits")
     [path] = tmp_path.glob("*_FAILED.json")
     given = content(path)["inputs"]
     assert [entry["path"] for entry in given] == [
