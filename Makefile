@@ -1,4 +1,5 @@
 # make demo: a master dark from simulated raws. make test: the tests. make test-slow: the long ones.
+# make schema: the published schema of records, anew from the model.
 # make bench: speed beside other programs (BENCH=--quick: small frames, BENCH=--help: more).
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,10 +12,10 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-p
 CHECKED := -O1 -g -DSD_ONE_TARGET -fsanitize=address,undefined -fno-sanitize-recover=all
 CHECKED_IN := build/checked
 
-.PHONY: help demo test test-slow test-numpy bench lint sanitize wheel-check clean
+.PHONY: help demo test test-slow test-numpy bench schema lint sanitize wheel-check clean
 
 help:
-	@sed -n '1,2s/^# //p' Makefile
+	@sed -n '1,3s/^# //p' Makefile
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +41,10 @@ test-numpy: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m bench $(BENCH)
+
+schema: $(VENV)/.installed
+	$(BIN)/python -c "from soxsdark.record_model import schema_text; print(schema_text(), end='')" \
+	    > soxsdark/record.schema.json
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

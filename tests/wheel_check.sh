@@ -17,4 +17,6 @@ cd "$place"
 for product in darks_MDARK.fits darks_BPM.fits darks.json darks.log; do
     test -s "out/$product" || { echo "wheel check: out/$product is missing" >&2; exit 1; }
 done
+"$place/env/bin/soxsdark" record schema > schema.json
+"$place/env/bin/soxsdark" record rerun out/darks.json --output again --quiet
 echo "wheel check: the installed wheel makes all products"
