@@ -99,8 +99,12 @@ class Frame(File):
     mjd_obs: float | None = _is("Start of the exposure.", "d (MJD)")
     exposure_time: float = _is("Exposure time, of one DIT.", "s")
     level_adu: float = _is("Level: mean after clipping at frame level.", "ADU")
-    level: float = _is("The same.", "electron")
-    ron: float | None = _is("Noise of one sample without quantisation.", "electron")
+    level: float = _is("The same, mean of the amplifiers.", "electron")
+    levels: list[float] = _is("The same of each amplifier.", "electron", min_length=1)
+    ron: float = _is(
+        "Noise of one sample without quantisation, of the amplifiers together.", "electron"
+    )
+    rons: list[float] = _is("The same of each amplifier.", "electron", min_length=1)
     clipped_low: Count = _is("Pixels clipped below at frame level.", "pixels")
     clipped_high: Count = _is("Pixels clipped above at frame level.", "pixels")
     nan_fraction: float = _is("Share of pixels that are no finite number.", "1")
@@ -109,6 +113,21 @@ class Frame(File):
     temperature: float | None = _is(
         "Of the detector, as the header has it.", "kelvin or degree Celsius"
     )
+
+
+class Amplifier(Part):
+    """One amplifier of the detector."""
+
+    name: Text = _is("Its name in the instrument profile.")
+    rows: Span = _is(
+        "Its rows in the products before these are turned, zero-based, half-open.", "pixels"
+    )
+    columns: Span = _is("Its columns, likewise.", "pixels")
+    gain: Sourced = _is("Gain.", "electron/ADU")
+    ron: Sourced = _is("Nominal read-out noise.", "electron")
+    sigma: float = _is("Sigma-zero: noise of one sample of an ordinary pixel.", "electron")
+    slope_measured: float | None = _is("Variance for each electron of signal.", "electron")
+    slope_error: float | None = _is("Its standard deviation.", "electron")
 
 
 class BadPixelMap(File):
@@ -219,6 +238,10 @@ class MasterRun(Success):
     )
     gain: Sourced = _is("Gain.", "electron/ADU")
     ron: Sourced = _is("Nominal read-out noise.", "electron")
+    amplifiers: list[Amplifier] = _is(
+        "Each amplifier; one if the profile knows no more.", min_length=1
+    )
+    baseline: Text = _is("What was subtracted of every raw: none, overscan median and the like.")
     saturation: Sourced = _is("Raw value from which on a sample is saturated.", "ADU")
     frames: list[Frame] = _is("The raw frames, in the order of the stack.", min_length=2)
     bad_pixel_map: BadPixelMap | None = _is("Known bad pixels; null: none given.")
@@ -236,7 +259,9 @@ class SubtractedFrame(File):
     unit: Literal["adu", "electron"] = _is("Unit of its pixels.")
     exposure_time: float = _is("Exposure time, of one DIT.", "s")
     gain: Sourced = _is("Gain.", "electron/ADU")
-    ron: float | None = _is("Read-out noise in its errors; null: not in them.", "electron")
+    rons: list[float | None] = _is(
+        "Read-out noise of each amplifier in its errors; null: not in them.", "electron"
+    )
 
 
 class SubtractedDark(File):

@@ -1,17 +1,29 @@
 """A record as a person reads it: the verdict first."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import PurePath
 
 from soxsdark.one_setup import UNITS
 from soxsdark.record_check import State
-from soxsdark.record_model import FailedRun, MasterRun, Record, SubtractRun
+from soxsdark.record_model import FailedRun, MasterRun, Record, Sourced, SubtractRun
 from soxsdark.screen import shown, table
 from soxsdark.text import printable
 
 DIGITS = 12
 """Of a checksum, as many as tell files apart."""
-FIGURES = ("exposure [s]", "level [e-]", "RON [e-]", "clipped", "rejected", "figure", "bytes")
+FIGURES = (
+    "exposure [s]",
+    "level [e-]",
+    "RON [e-]",
+    "clipped",
+    "rejected",
+    "figure",
+    "bytes",
+    "gain [e-/ADU]",
+    "nominal RON [e-]",
+    "sigma-zero [e-]",
+)
 """Columns of numbers."""
 
 
@@ -32,7 +44,7 @@ def record_text(record: Record, states: Sequence[State] = ()) -> str:
         parts += [
             _remarks(record),
             _setup(record),
-            _frames(record) if isinstance(record, MasterRun) else "",
+            *((_amplifiers(record), _frames(record)) if isinstance(record, MasterRun) else ()),
             _metrics(record),
             _changed_settings(record) if isinstance(record, MasterRun) else "",
             _inputs(record),
@@ -56,7 +68,7 @@ def _run(record: Record) -> str:
         ("run", record.run_id),
         ("recipe", f"{record.recipe}, soxsdark {record.version} ({record.kernel})"),
         ("started", f"{record.started:%Y-%m-%d %H:%M:%S %Z}, took {seconds:.1f} s"),
-        ("command", " ".join(record.command) or "from Python"),
+        ("command", shlex.join(record.command) or "from Python"),
     ]
     if isinstance(record, FailedRun):
         rows.append(("error", ", ".join(filter(None, (record.error.type, record.error.where)))))
@@ -80,11 +92,22 @@ def _setup(record: MasterRun | SubtractRun) -> str:
         if value is not None
     }
     if isinstance(record, MasterRun):
-        for name, unit in (("gain", "electron/ADU"), ("ron", "electron"), ("saturation", "ADU")):
-            figure = getattr(record, name)
-            if figure.value is not None:
-                said[name] = f"{figure.value:g} {unit} ({figure.source})"
+        # of several amplifiers each has its own, in their table
+        said.pop("gain", None)
+        said |= {name: _sourced(*given) for name, given in _detector(record).items()}
+        said["baseline"] = record.baseline
     return _table("setup", ("key", "value"), [*rows, *said.items()])
+
+
+def _detector(record: MasterRun) -> dict[str, tuple[Sourced, str]]:
+    """Figures that hold for the whole detector, each with its unit."""
+    own = {"gain": (record.gain, "electron/ADU"), "ron": (record.ron, "electron")}
+    return (own if len(record.amplifiers) == 1 else {}) | {"saturation": (record.saturation, "ADU")}
+
+
+def _sourced(figure: Sourced, unit: str) -> str:
+    known = figure.value is not None
+    return f"{figure.value:g} {unit} ({figure.source})" if known else figure.source
 
 
 def _value(value: object) -> str:
@@ -99,7 +122,7 @@ def _frames(record: MasterRun) -> str:
             PurePath(frame.path).name,
             f"{frame.exposure_time:g}",
             f"{frame.level:.2f}",
-            "-" if frame.ron is None else f"{frame.ron:.2f}",
+            f"{frame.ron:.2f}",
             frame.clipped_low + frame.clipped_high,
             frame.rejected,
         )
@@ -107,6 +130,19 @@ def _frames(record: MasterRun) -> str:
     ]
     headers = ("file", "exposure [s]", "level [e-]", "RON [e-]", "clipped", "rejected")
     return _table("frames", headers, rows)
+
+
+def _amplifiers(record: MasterRun) -> str:
+    rows = [
+        (one.name, _figure(one.gain), _figure(one.ron), f"{one.sigma:.2f}")
+        for one in record.amplifiers
+    ]
+    headers = ("name", "gain [e-/ADU]", "nominal RON [e-]", "sigma-zero [e-]")
+    return _table("amplifiers", headers, rows) if len(rows) > 1 else ""
+
+
+def _figure(figure: Sourced) -> str:
+    return "-" if figure.value is None else f"{figure.value:g}"
 
 
 def _metrics(record: MasterRun | SubtractRun) -> str:

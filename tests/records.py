@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+from astropy.io import fits
+
 from soxsdark import mbias, mdark
 from soxsdark.errors import InputError
 from soxsdark.simulator import Scene, simulate
@@ -18,6 +21,19 @@ soxs-mdark:
         clipping-lower-sigma: 2.5
         clipping-upper-sigma: 3.5
         qc-acceptable-ranges: {raw-ron: [0, 30], hotpix-num: [0, null]}
+"""
+
+TAPS = """\
+name: taps
+keywords: {exposure-time: [EXPTIME], image-type: [IMAGETYP]}
+dark-types: [DARK]
+setup: [exposure time, shape, gain]
+arms:
+    "*":
+        shape: [64, 128]
+        amplifiers:
+            - {name: left, rows: [0, 64], columns: [0, 64], gain: 1.5, ron: 4}
+            - {name: right, rows: [0, 64], columns: [64, 128], gain: 2, ron: 6}
 """
 
 
@@ -48,6 +64,19 @@ def left_by(error: BaseException, sof: Path, folder: Path, **options) -> Path:
     raise AssertionError("the run did not end")
 
 
+def taps(folder: Path) -> list[Path]:
+    """Frames of a detector of two amplifiers, and its profile ``taps.yaml``."""
+    folder.mkdir()
+    (folder / "taps.yaml").write_text(TAPS)
+    rng, paths = np.random.default_rng(5), []
+    for number in range(4):
+        hdu = fits.PrimaryHDU(rng.normal(500, 3, (64, 128)).round().astype(np.int16))
+        hdu.header["IMAGETYP"], hdu.header["EXPTIME"] = "DARK", 60.0
+        paths.append(folder / f"{number}.fits")
+        hdu.writeto(paths[-1])
+    return paths
+
+
 def make_runs(folder: Path) -> SimpleNamespace:
     """Run everything there is once, on small frames, with every option that a record must keep."""
     darks = simulate(folder / "d", Scene(**VIS, exptime=600.0, seed=3))
@@ -62,6 +91,7 @@ def make_runs(folder: Path) -> SimpleNamespace:
         darks.sof, settings, output=folder / "o", instrument=profile,
         bad_pixel_map=darks.bad_pixel_map, master_bias=bias.master, command=["soxsdark", "mdark"],
     )  # fmt: skip
+    parted = mdark(taps(folder / "a"), output=folder / "q", instrument=folder / "a" / "taps.yaml")
     plain = mdark(list(darks.frames), output=folder / "p")
     [subtracted] = subtract_files(
         [darks.frames[0]], dark.master, output=folder / "o", master_bias=bias.master, scale="always"
@@ -76,6 +106,7 @@ def make_runs(folder: Path) -> SimpleNamespace:
     records = {
         "mdark": dark.record_file,
         "plain mdark": plain.record_file,
+        "two amplifiers": parted.record_file,
         "mbias": bias.record_file,
         "subtract": subtracted.record_file,
         "failed": left_by(InputError(), few, folder / "f", settings=settings),

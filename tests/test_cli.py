@@ -22,7 +22,8 @@ from soxsdark.version import __version__
 
 SOURCE = Path(__file__).resolve().parent.parent
 SETTINGS = (["settings", word] for word in ("init", "show", "check", "schema", "migrate"))
-COMMANDS = ([], ["mdark"], ["simulate"], ["settings"], *SETTINGS)
+RECORD = (["record", word] for word in ("schema", "show", "rerun"))
+COMMANDS = ([], ["mdark"], ["simulate"], ["settings"], *SETTINGS, ["record"], *RECORD)
 
 
 @pytest.fixture

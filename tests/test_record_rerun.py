@@ -23,6 +23,7 @@ from soxsdark.record_rerun import rerun
 from soxsdark.record_text import record_text
 from tests.records import content
 
+REPEATED = ("mdark", "plain mdark", "two amplifiers", "mbias", "subtract")
 IMAGES = {"MDARK": "FLUX, QUAL, ERRS, NCOM", "BPM": "QUAL, NOISE, NREJ", "DSUB": "FLUX, QUAL, ERRS"}
 
 
@@ -46,7 +47,7 @@ def changed(runs, folder: Path, **fields) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", ["mdark", "plain mdark", "mbias", "subtract"])
+@pytest.mark.parametrize("kind", REPEATED)
 def test_the_same_pixels(runs, tmp_path, kind):
     path = runs.records[kind]
     result = rerun(path, output=tmp_path / "o")
@@ -63,7 +64,7 @@ def test_the_same_pixels(runs, tmp_path, kind):
     assert files(tmp_path) == sorted(["o", *(f"o/{path.name}" for path in result.files)])
 
 
-@pytest.mark.parametrize("kind", ["mdark", "plain mdark", "mbias", "subtract"])
+@pytest.mark.parametrize("kind", REPEATED)
 def test_its_record_says_the_same(runs, tmp_path, kind):
     rerun(runs.records[kind], output=tmp_path)
     old, new = content(runs.records[kind]), content(tmp_path / runs.records[kind].name)
@@ -182,7 +183,7 @@ def test_nothing_is_written_outside(runs, tmp_path, name):
     ("key", "value", "said"),
     [
         ("gain", -1, r"r\.json: gain: found -1, expected a number"),
-        ("gian", 1, r"r\.json: unknown key 'gian'"),
+        ("gian", 1, r"r\.json: gian: unknown key"),
         ("qc-acceptable-ranges", {"raw-ron": [2, 1]}, r"raw-ron: found \[2\.0, 1\.0\]"),
         ("data-extension", "\x1b[1m", r"r\.json: data-extension"),
         ("instrument", "nobody", r"'nobody' is not known, expected one of"),

@@ -17,6 +17,7 @@ from tests.records import content
 KINDS = {
     "mdark": MasterRun,
     "plain mdark": MasterRun,
+    "two amplifiers": MasterRun,
     "mbias": MasterRun,
     "subtract": SubtractRun,
     "failed": FailedRun,
@@ -40,7 +41,7 @@ def test_the_shipped_schema_is_that_of_the_model():
 
 def test_every_field_has_a_sentence_and_every_number_a_unit(validator):
     parts = validator.schema["$defs"]
-    assert len(parts) == 18
+    assert len(parts) == 19
     for name, part in parts.items():
         assert part["additionalProperties"] is False, name
         assert set(part["required"]) == set(part["properties"]), name

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -65,6 +66,12 @@ def test_a_verdict_says_why(folder):
     assert out.startswith(f"QA FLAG BAD\nwarning: {why}\n\nrun")
     assert out.count(why) == 1
     assert "\nwarning: the lamp was on\n" in out
+
+
+def test_several_amplifiers_have_their_table(runs):
+    _, out, _ = shown(runs.records["two amplifiers"])
+    assert re.search(r"\nleft +1\.5 +4 +\d\.\d\d\nright +2 +6 +\d\.\d\d\n", out)
+    assert "\namplifiers\n" not in shown(runs.records["mdark"])[1]
 
 
 def test_other_kinds(runs):
@@ -198,3 +205,8 @@ def test_from_python(runs):
     found = states(runs.folder / "o", record.products, record.run_id)
     assert [state.holds for state in found] == [True, True]
     assert record.frames[0].sha256[:12] in record_text(record, found)
+
+
+def test_the_schema_is_printed():
+    done = CliRunner().invoke(command, ["schema"], standalone_mode=False)
+    assert json.loads(done.stdout)["$schema"].startswith("https://json-schema.org/")
