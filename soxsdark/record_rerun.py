@@ -181,7 +181,7 @@ def _differences(record: MasterRun | SubtractRun, again: Mapping[str, Any]) -> t
     """Name what is not as it was."""
     then, now = _circumstances(record.model_dump(by_alias=True)), _circumstances(again)
     said = [
-        f"{what}: {then.get(what, 'not used')} in the record, {now.get(what, 'not used')} now"
+        f"{what}: was {then.get(what, 'not used')}, is {now.get(what, 'not used')}"
         for what in dict.fromkeys((*then, *now))
         if then.get(what) != now.get(what)
     ]

@@ -133,12 +133,12 @@ def test_what_else_is_not_as_it_was_is_named(runs, tmp_path):
     result = rerun(path, output=tmp_path / "o")
     assert result.identical
     assert result.differences == (
-        f"program version: 0.0.1 in the record, {record['version']} now",
-        "QA flag: BAD in the record, GOOD now",
-        f"numpy: 1.0 in the record, {record['libraries']['numpy']} now",
+        f"program version: was 0.0.1, is {record['version']}",
+        "QA flag: was BAD, is GOOD",
+        f"numpy: was 1.0, is {record['libraries']['numpy']}",
         "setting threads: not in the record, the default is used",
     )
-    assert "not as it was: program version: 0.0.1" in asked(path, "-o", tmp_path / "p")[1]
+    assert "not as it was: program version: was 0.0.1, is " in asked(path, "-o", tmp_path / "p")[1]
 
 
 @pytest.mark.parametrize("what", ["frame", "bpm.fits", "VIS_dark_003.fits", "mine.yaml", "b_MBIAS"])
