@@ -59,7 +59,17 @@ class InputError(SoxsdarkError):
     exit_code = ExitCode.WRONG_INPUTS
 
 
+class OtherFrameError(InputError):
+    """A sound frame is of another kind than wanted: a product, a flat, a bias among the darks."""
+
+
 class ProductError(SoxsdarkError):
     """A product exists already or cannot be written."""
 
     exit_code = ExitCode.PRODUCT_PROBLEM
+
+
+class LockedError(SoxsdarkError):
+    """Another run holds the lock of the products."""
+
+    exit_code = ExitCode.LOCKED

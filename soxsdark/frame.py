@@ -85,7 +85,7 @@ class Frame:
             Not readable, not FITS, cut short, no 2-D image, or several that could be meant.
         """
         path = Path(path)
-        with _reading(path), warnings.catch_warnings(record=True) as caught:
+        with reading(path), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             inflated = _inflate(path) if path.suffix.lower() == ".gz" else None
             frame = _open(cls, path, inflated, extension)
@@ -104,7 +104,7 @@ class Frame:
         # an array takes its memory in large pages, a bytes object in small ones
         data = np.empty(length, np.uint8)
         source = self.decoded or self.inflated
-        with _reading(self.path), self._descriptor(source) as descriptor:
+        with reading(self.path), self._descriptor(source) as descriptor:
             if _pread(descriptor, offset, data) < length:
                 raise InputError(f"{self.path}: cut short while it was being read; copy it again")
         stored = data.view(self.layout.dtype).reshape(last - first, self.layout.shape[1])
@@ -136,7 +136,7 @@ class Frame:
         """
         content = np.empty(self.stored_bytes, np.uint8) if buffer is None else buffer
         digest, sums = hashlib.sha256(), []
-        with _reading(self.path), self._descriptor(self.inflated) as descriptor:
+        with reading(self.path), self._descriptor(self.inflated) as descriptor:
             for hdu in self.hdus:
                 parts = (hdu.start, hdu.data), (hdu.data, hdu.end)
                 sums.append([self._take(descriptor, content, *part, digest) for part in parts])
@@ -201,7 +201,7 @@ def is_product(path: Path) -> bool:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
     """Turn what goes wrong in reading into one line about the file."""
     try:
         yield
@@ -243,11 +243,11 @@ def _open(cls, path: Path, inflated, extension) -> Frame:
         raise InputError(f"{path}: empty file (0 bytes)")
     as_stored = {"memmap": False, "disable_image_compression": True, "lazy_load_hdus": False}
     with _handle(path, inflated) as file, fits.open(file, **as_stored) as raw:
-        hdus = tuple(_extent(path, i, hdu, size) for i, hdu in enumerate(raw))
-        candidates = [(i, h) for i, h in enumerate(raw) if _is_picture(h) or _is_compressed(h)]
+        hdus = tuple(extent(path, i, hdu, size) for i, hdu in enumerate(raw))
+        candidates = [(i, h) for i, h in enumerate(raw) if is_picture(h) or is_compressed(h)]
         number, chosen = _choose(path, candidates, raw, extension)
-        header = _joined(raw[0].header, chosen.header)
-        layout = None if _is_compressed(chosen) else _layout(chosen)
+        header = joined(raw[0].header, chosen.header)
+        layout = None if is_compressed(chosen) else _layout(chosen)
     decoded = None
     if layout is None:
         header, layout, decoded = _decode(path, inflated, number)
@@ -255,16 +255,16 @@ def _open(cls, path: Path, inflated, extension) -> Frame:
     return cls(path, header, number, layout, on_disk, hdus, inflated, decoded)
 
 
-def _is_compressed(hdu) -> bool:
+def is_compressed(hdu) -> bool:
     return isinstance(hdu, fits.BinTableHDU) and bool(hdu.header.get("ZIMAGE", False))
 
 
-def _is_picture(hdu) -> bool:
+def is_picture(hdu) -> bool:
     return isinstance(hdu, IMAGES) and hdu.header.get("NAXIS") == 2
 
 
 def _describe(number: int, hdu) -> str:
-    kind = "compressed image" if _is_compressed(hdu) else f"{hdu.header.get('NAXIS', 0)}-D"
+    kind = "compressed image" if is_compressed(hdu) else f"{hdu.header.get('NAXIS', 0)}-D"
     name = str(hdu.header.get("EXTNAME", "")).strip()
     return f"{number}{f' {name}' if name else ''} ({kind})"
 
@@ -299,7 +299,7 @@ def _name(hdu) -> str:
     return str(hdu.header.get("EXTNAME", "")).strip().upper()
 
 
-def _extent(path: Path, index: int, hdu, size: int) -> _Hdu:
+def extent(path: Path, index: int, hdu, size: int) -> _Hdu:
     info = hdu.fileinfo()
     needed = info["datLoc"] + hdu.size
     if needed > size:
@@ -319,7 +319,7 @@ def _extent(path: Path, index: int, hdu, size: int) -> _Hdu:
     )
 
 
-def _joined(primary: fits.Header, own: fits.Header) -> fits.Header:
+def joined(primary: fits.Header, own: fits.Header) -> fits.Header:
     joined = primary.copy()
     if own is not primary:
         for card in own.cards:
@@ -363,7 +363,7 @@ def _decode(path: Path, inflated, number: int) -> tuple[fits.Header, PixelLayout
         hdu = hdus[number]
         if len(hdu.shape) != 2:
             raise ValueError(f"compressed image of {len(hdu.shape)} dimensions, 2 are expected")
-        header = _joined(hdus[0].header, hdu.header)
+        header = joined(hdus[0].header, hdu.header)
         rows, columns = hdu.shape
         step = max(1, (1 << 24) // max(1, columns * 8))
         for top in range(0, rows, step):

@@ -61,18 +61,48 @@ def check_one_setup(descriptions: Sequence[Description], tolerance: float = 0.0)
 
 def _groups(differing: Mapping[str, Mapping[Any, Sequence[int]]], frames: int) -> str:
     """Say which setups there are in a set, and of how many frames."""
-    counts: dict[tuple[str, ...], int] = {}
-    for number in range(frames):
-        names = tuple(
-            f"{key} {_display(value)}{UNITS.get(key, '')}"
-            for key, found in differing.items()
-            for value, members in found.items()
-            if number in members
-        )
-        counts[names] = counts.get(names, 0) + 1
-    said = [f"{', '.join(g)} ({n} frame{'s' * (n > 1)})" for g, n in counts.items()]
+    said = []
+    for setup, members in _by_label(differing, frames).items():
+        names = (f"{key} {_display(value)}{UNITS.get(key, '')}" for key, value in setup)
+        count = len(members)
+        said.append(f"{', '.join(names)} ({count} frame{'s' * (count > 1)})")
     more = [f"and {len(said) - MOST_GROUPS} more"] if len(said) > MOST_GROUPS else []
     return "; ".join([*said[:MOST_GROUPS], *more])
+
+
+def by_setup(descriptions: Sequence[Description], tolerance: float = 0.0) -> list[list[int]]:
+    """Sort frames by setup, compared as in `check_one_setup`.
+
+    A keyword that only some frames have parts them, since it cannot be known whose they are.
+
+    Returns
+    -------
+    list of list of int
+        Numbers of the frames of each setup, in the order of the frames.
+    """
+    exact = _values_by_key(descriptions)
+    exact = {key: found for key, found in exact.items() if key not in TIMES}
+    groups = []
+    for members in _by_label(exact, len(descriptions)).values():
+        values = _values_by_key([descriptions[number] for number in members], tolerance)
+        parts = _by_label(values, len(members)).values()
+        groups += [[members[number] for number in part] for part in parts]
+    return groups
+
+
+def _by_label(
+    values: Mapping[str, Mapping[Any, Sequence[int]]], frames: int
+) -> dict[tuple[tuple[str, Any], ...], list[int]]:
+    """The numbers of the frames that share the value of every key."""
+    labels: list[list[tuple[str, Any]]] = [[] for _ in range(frames)]
+    for key, found in values.items():
+        for value, members in found.items():
+            for number in members:
+                labels[number].append((key, value))
+    groups: dict[tuple[tuple[str, Any], ...], list[int]] = {}
+    for number, label in enumerate(labels):
+        groups.setdefault(tuple(label), []).append(number)
+    return groups
 
 
 def setup_remarks(descriptions: Sequence[Description]) -> tuple[str, ...]:

@@ -219,13 +219,13 @@ def _make_held_folder(directory: Path) -> tuple[Path, int]:
             lock = _open_lock(folder)
         except FileNotFoundError:
             continue
-        if _take(lock) and _is_lock_of(folder, lock):
+        if take_lock(lock) and _is_lock_of(folder, lock):
             return folder, lock
         os.close(lock)
     raise OSError(errno.EAGAIN, "no folder could be locked")
 
 
-def _take(lock: int) -> bool:
+def take_lock(lock: int) -> bool:
     """Lock, and say whether nobody else had it.
 
     Where the filesystem knows no locks, nobody can sweep either, and the folder is safe.

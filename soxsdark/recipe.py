@@ -1,6 +1,5 @@
 """The recipes, master dark and master bias: from raw frames to published products."""
 
-import json
 import logging
 import shlex
 import uuid
@@ -186,12 +185,9 @@ def _make(
     calibrations: dict, command: tuple[str, ...], progress: Progress | None,
 ) -> Result:  # fmt: skip
     started = datetime.now(UTC)
-    if instrument is not None:
-        # as JSON, which YAML reads: a path may hold any character
-        overrides = [*overrides, f"instrument={json.dumps(str(instrument))}"]
     if not isinstance(settings, Settings):
-        settings = Settings.read(settings, overrides)
-    elif overrides:
+        settings = Settings.read(settings, overrides, instrument)
+    elif overrides or instrument is not None:
         raise UsageError("overrides and instrument go with a settings file, not with Settings")
     files = find_files(inputs)
     names = Names.of(files.name, kind)

@@ -5,6 +5,7 @@ inside it, or ``--set``; the later wins, and the origin of each value is kept.
 """
 
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -69,7 +70,12 @@ class Settings:
     overrides: Layer = field(default_factory=Layer)
 
     @classmethod
-    def read(cls, path: str | Path | None = None, overrides: Sequence[str] = ()) -> "Settings":
+    def read(
+        cls,
+        path: str | Path | None = None,
+        overrides: Sequence[str] = (),
+        instrument: Path | str | None = None,
+    ) -> "Settings":
         """Read a settings file and overrides, and check both.
 
         Parameters
@@ -78,6 +84,8 @@ class Settings:
             A YAML file; None for the defaults.
         overrides : sequence of str
             ``KEY=VALUE`` each; they win over the file, whatever the arm.
+        instrument : str or path, optional
+            Override of the key of that name, as it is: a path may hold any character.
 
         Raises
         ------
@@ -85,6 +93,9 @@ class Settings:
             The first fault in one line, with file, line, key, value and what is allowed; a
             `SettingsFaultsError` has them all in ``faults``.
         """
+        if instrument is not None:
+            # as JSON, which YAML reads
+            overrides = [*overrides, f"instrument={json.dumps(str(instrument))}"]
         settings = cls.unchecked(path, overrides)
         if faults := settings.faults():
             raise SettingsFaultsError(faults)

@@ -293,6 +293,20 @@ class MdarkSettings(BaseModel):
         "many they are. If images of one frame's size alone need more, the log says so. The "
         "products do not depend on it.",
     )
+    set_gap: Positive = _key(
+        2,
+        "h",
+        "Where frames are sorted into sets, a longer time between the end of one exposure and the "
+        "start of the next begins a new set. Darks of one set follow each other within minutes, "
+        "and two hours bridge a short search for a fault.",
+    )
+    night_start: Annotated[float, Field(ge=0, le=24), NUMBER] | None = _key(
+        None,
+        "h, UTC",
+        "Hour of the day at which one night ends and the next begins, for sorting frames into "
+        "nights. null: noon in local solar time, by the longitude of the site in the instrument "
+        "profile.",
+    )
     qc_acceptable_ranges: Ranges = _key(
         {},
         "that of each metric",

@@ -15,6 +15,7 @@ import numpy as np
 
 from soxsdark.amplifiers import Amplifier, Section, Sourced, bounds, lengths, science_shape
 from soxsdark.baseline import Baseline, Overscan, Reference, baseline_of
+from soxsdark.errors import InputError, OtherFrameError
 from soxsdark.gains import gain_of, ron_of
 from soxsdark.instruments import (
     GENERIC,
@@ -26,6 +27,7 @@ from soxsdark.instruments import (
 )
 from soxsdark.instruments.detector import Detector
 from soxsdark.kinds import BIAS, DARK, Kind
+from soxsdark.nights import mjd_of
 from soxsdark.orientation import Window
 from soxsdark.sof import tag_arm
 
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 Expected = Literal["dark", "bias", "raw", "product"]
 """A raw dark or bias; a raw frame of any type; a product, whose raws were checked."""
-_MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -171,8 +172,10 @@ def describe(
 
     Raises
     ------
+    OtherFrameError
+        Not what is expected.
     InputError
-        Not what is expected, or without a usable exposure time, binning or arm.
+        Without a usable exposure time, binning or arm.
     """
     frame = FrameHeader(Path(path), header, profile)
     if expected != "product":
@@ -224,18 +227,20 @@ def _image_type(frame: FrameHeader, tag: str | None, kind: Kind) -> str:
     if value is None:
         if profile.image_type_required:
             wanted = f"a {kind.name}; leave the frame out or correct the header"
-            raise frame.refuse(key, value, wanted)
+            raise frame.refuse(key, value, wanted, OtherFrameError)
         said = f"tag {tag}" if tag else "the user"
         frame.remark(f"{key} is missing: taken as a {kind.name} because {said} says so")
         return ""
     types = kind.image_types(profile, frame.number_of(profile.keys("exposure-time")))
     if not any(fnmatchcase(str(value).upper(), pattern) for pattern in types):
-        raise frame.refuse(key, value, f"a {kind.name} ({' or '.join(types)}); leave it out")
+        wanted = f"a {kind.name} ({' or '.join(types)}); leave it out"
+        raise frame.refuse(key, value, wanted, OtherFrameError)
     category = frame.first("image-category")
     if profile.dark_categories and category is None:
         frame.remark(f"{' or '.join(profile.keys('image-category'))} is missing")
     elif profile.dark_categories and str(category[1]).upper() not in profile.dark_categories:
-        raise frame.refuse(*category, f"{' or '.join(profile.dark_categories)}; leave it out")
+        wanted = f"{' or '.join(profile.dark_categories)}; leave it out"
+        raise frame.refuse(*category, wanted, OtherFrameError)
     return str(value)
 
 
@@ -274,7 +279,9 @@ def _exposure_time(frame: FrameHeader) -> float:
         units = {"s": "seconds", "ms": "milliseconds"}[frame.profile.exposure_time_unit]
         expected = f"a number of {units} above 0"
         hint = " (a frame without exposure is a bias)" if seconds == 0 else ""
-        raise frame.refuse(key, value, f"{expected}{hint}; correct the header or leave it out")
+        kind = OtherFrameError if seconds == 0 else InputError
+        wanted = f"{expected}{hint}; correct the header or leave it out"
+        raise frame.refuse(key, value, wanted, kind)
     dit = frame.positive_of(frame.profile.keys("dit"))
     if dit and not math.isclose(dit[1], seconds, rel_tol=1e-3):
         frame.warnings.append(
@@ -390,4 +397,4 @@ def to_mjd(date: str) -> float | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _MJD_ZERO).total_seconds() / 86400
+    return mjd_of(moment)

@@ -342,7 +342,7 @@ def test_a_sweeper_between_making_and_locking(
 def test_a_sweeper_between_opening_and_locking(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = publish._take
+    take = publish.take_lock
     swept = []
 
     def lose_and_take(lock: int) -> bool:
@@ -350,7 +350,7 @@ def test_a_sweeper_between_opening_and_locking(
             swept.extend(sweep_orphans(tmp_path))
         return take(lock)
 
-    monkeypatch.setattr(publish, "_take", lose_and_take)
+    monkeypatch.setattr(publish, "take_lock", lose_and_take)
     with Workspace(tmp_path) as workspace:
         assert len(swept) == 1
         assert workspace.path("x").parent.name not in swept

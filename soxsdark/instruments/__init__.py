@@ -4,6 +4,7 @@ A profile is a YAML file. Those in this folder are known by name; a user's own b
 """
 
 import difflib
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,8 @@ import yaml
 from astropy.io.fits.verify import VerifyError
 from pydantic import Field, ValidationError, model_validator
 
-from soxsdark.errors import InputError, SettingsError
-from soxsdark.instruments.detector import Declared, Flag, Text
+from soxsdark.errors import InputError, OtherFrameError, SettingsError
+from soxsdark.instruments.detector import Declared, Flag, Longitude, Text
 from soxsdark.instruments.detector import Detector as Detector
 from soxsdark.instruments.window import science_sections as science_sections
 from soxsdark.instruments.window import size_text as size_text
@@ -32,7 +33,8 @@ UNREADABLE = "not valid FITS"
 Quantity = Literal[
     "instrument", "arm", "image-type", "image-category", "exposure-time", "dit", "ndit",
     "binning-x", "binning-y", "window-x", "window-y", "readout-id", "readout-name",
-    "gain", "inverse-gain", "ron", "mjd-obs", "date-obs", "reduced",
+    "gain", "inverse-gain", "ron", "mjd-obs", "date-obs", "template-start", "observation-block",
+    "reduced",
 ]  # fmt: skip
 SetupKey = Literal[
     "instrument", "arm", "exposure time", "DIT", "NDIT", "binning", "window",
@@ -60,6 +62,8 @@ class Profile(Declared):
         Of the keywords of the exposure time.
     setup : tuple of str
         What must be equal in all frames of a set.
+    longitude : float or None
+        Of the site, degrees east: its noon parts the nights; None is that of Greenwich.
     arms : dict of str to Detector
         ``*`` stands for any arm and for none.
     """
@@ -72,6 +76,7 @@ class Profile(Declared):
     image_type_required: Flag = True
     exposure_time_unit: Literal["s", "ms"] = "s"
     setup: tuple[SetupKey, ...]
+    longitude: Longitude | None = None
     arms: dict[Text, Detector] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -87,6 +92,11 @@ class Profile(Declared):
     def needs_arm(self) -> bool:
         """Whether a frame must say which arm it is from."""
         return bool(self.arms) and ANY_ARM not in self.arms
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the content, however the file is written."""
+        return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()
 
     def keys(self, quantity: Quantity) -> tuple[str, ...]:
         """Return the header keywords of a quantity, the preferred first."""
@@ -269,19 +279,20 @@ class FrameHeader:
                 return key, number
         return None
 
-    def refuse(self, key: str, value: Any, expected: str) -> InputError:
+    def refuse(
+        self, key: str, value: Any, expected: str, error: type[InputError] = InputError
+    ) -> InputError:
         """Make the error that names file, key, value found and value expected."""
         found = "is missing" if value is None else f"is {value!r}"
-        return InputError(f"{self.path}: {key} {found}, expected {expected}")
+        return error(f"{self.path}: {key} {found}, expected {expected}")
 
     def refuse_reduced(self) -> None:
-        """Raise `InputError` for a product of a reduction."""
+        """Raise `OtherFrameError` for a product of a reduction."""
+        expected = "a raw frame: this is a reduced product; leave it out"
         for key in self.profile.keys("reduced"):
             if key in self.header:
                 value = header_value(self.header, key)
-                raise self.refuse(
-                    key, value, "a raw frame: this is a reduced product; leave it out"
-                )
+                raise self.refuse(key, value, expected, OtherFrameError)
 
 
 def as_number(value: Any) -> float | None:

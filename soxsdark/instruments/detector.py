@@ -11,6 +11,7 @@ from soxsdark.orientation import turned_lengths
 Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
 Flag = Annotated[bool, Field(strict=True)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(strict=True, ge=-180, le=360, allow_inf_nan=False)]
 Index = Annotated[int, Field(strict=True, ge=0)]
 Length = Annotated[int, Field(strict=True, gt=0)]
 Order = Annotated[int, Field(strict=True, ge=0, le=20)]
