@@ -35,7 +35,10 @@ setup(
     ext_modules=[KERNEL],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
     packages=find_packages(include=["soxsdark", "soxsdark.*"]),
-    package_data={"soxsdark": ["*.schema.json"], "soxsdark.instruments": ["*.yaml"]},
+    package_data={
+        "soxsdark": ["*.schema.json", "templates/*.html"],
+        "soxsdark.instruments": ["*.yaml"],
+    },
     install_requires=[
         "numpy>=1.26",
         "astropy>=6.1",
@@ -47,6 +50,7 @@ setup(
         "pydantic>=2.7",
         "tabulate>=0.9",
         "click>=8.1",
+        "jinja2>=3.1",
         "tqdm>=4.66",
     ],
     extras_require={

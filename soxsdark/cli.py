@@ -1,21 +1,21 @@
 """The command line: which commands there are, and the program's edge."""
 
 import signal
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 import click
 
 from soxsdark.commands.common import Termination, example, say
-from soxsdark.errors import ExitCode, SoxsdarkError
+from soxsdark.errors import ExitCode, SoxsdarkError, bug_line
 from soxsdark.version import __version__
 
 COMMANDS = {
     "mdark": "recipes",
     "mbias": "recipes",
     "subtract": "subtract",
+    "night": "night",
+    "sof": "sof",
     "simulate": "simulate",
     "record": "record",
     "instruments": "instruments",
@@ -85,8 +85,5 @@ def main(argv: Sequence[str] | None = None) -> int:
             say("terminated")
         return error.code if isinstance(error.code, int) else ExitCode.BUG
     except Exception as error:  # the one edge of the program: a bug, said in one line
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(last.filename).name}:{last.lineno}"
-        line = " ".join(str(error).split())
-        say(f"a bug in soxsdark ({type(error).__name__} at {where}: {line}); see the log")
+        say(bug_line(error))
         return ExitCode.BUG

@@ -1,6 +1,8 @@
 """The errors a person can cause or meet, each with the exit code it ends the program with."""
 
+import traceback
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -73,3 +75,11 @@ class LockedError(SoxsdarkError):
     """Another run holds the lock of the products."""
 
     exit_code = ExitCode.LOCKED
+
+
+def bug_line(error: BaseException) -> str:
+    """Say in one line what went wrong where, of an error that nobody expected."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    line = " ".join(str(error).split())
+    return f"a bug in soxsdark ({type(error).__name__} at {where}: {line}); see the log"

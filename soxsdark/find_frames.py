@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def signature(status: os.stat_result) -> Signature:
 
 
 def find_frames(
-    folder: Path | str, settings: Settings, memory: Memory | None = None
+    folder: Path | str, settings: Settings, memory: Memory | None = None, settle: float = 0.0
 ) -> FoundFrames:
     """Find the raw darks below a folder, at any depth; nothing but headers is read.
 
@@ -102,6 +103,8 @@ def find_frames(
         Its instrument, data-extension, gain and night-start count.
     memory : Memory, optional
         Kept from an earlier call with the same settings, and brought up to date.
+    settle : float
+        Seconds for which a file must not have been written, or it is left for later.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def find_frames(
         The instrument profile that the settings name is wrong.
     """
     memory = {} if memory is None else memory
-    look = _Look(settings)
+    look, now = _Look(settings), time.time()
     darks, problems, others, repeats, seen = [], [], 0, 0, set()
     for path in _fits_files(Path(os.path.abspath(folder)), problems):
         try:
@@ -124,6 +127,8 @@ def find_frames(
             repeats += 1
             continue
         seen.add(identity)
+        if 0 <= now - status.st_mtime < settle:
+            continue
         known = memory.get(path)
         if known is None or known[0] != signature(status):
             known = memory[path] = signature(status), look(path, status)

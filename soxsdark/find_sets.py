@@ -11,7 +11,7 @@ from pathlib import Path
 
 from soxsdark.find_frames import DarkFrame, FoundFrames, Memory, find_frames
 from soxsdark.kinds import DARK
-from soxsdark.nights import moment_of
+from soxsdark.nights import Boundary, moment_of
 from soxsdark.one_setup import by_setup
 from soxsdark.settings import Settings
 from soxsdark.sof import Entry
@@ -34,6 +34,8 @@ class DarkSet:
         the first exposure, so that a frame that is added later does not change it.
     night : date or None
         Of the first exposure; None if that has no date.
+    boundary : Boundary
+        Of the nights at its site.
     frames : tuple of Entry
         Absolute paths and tags, in the order in which they were taken.
     profile_sha256 : str
@@ -49,6 +51,7 @@ class DarkSet:
 
     name: str
     night: date | None
+    boundary: Boundary
     frames: tuple[Entry, ...]
     profile_sha256: str
     arm: str | None
@@ -77,7 +80,10 @@ class FoundSets:
 
 
 def find_sets(
-    folder: Path | str, settings: Settings | None = None, memory: Memory | None = None
+    folder: Path | str,
+    settings: Settings | None = None,
+    memory: Memory | None = None,
+    settle: float = 0.0,
 ) -> FoundSets:
     """Find the sets of darks below a folder. Every dark is in exactly one set.
 
@@ -90,7 +96,7 @@ def find_sets(
     folder : path
     settings : Settings, optional
         The program's defaults when not given.
-    memory : Memory, optional
+    memory, settle
         See `find_frames`.
 
     Raises
@@ -99,7 +105,7 @@ def find_sets(
         As `find_frames`.
     """
     settings = settings or Settings()
-    found = find_frames(folder, settings, memory)
+    found = find_frames(folder, settings, memory, settle)
     groups = list(group(found.darks, settings))
     names = _unique_names([frames[0] for frames in groups])
     sets = (_dark_set(name, g, settings) for name, g in zip(names, groups, strict=True))
@@ -155,6 +161,7 @@ def _dark_set(name: str, frames: Sequence[DarkFrame], settings: Settings) -> Dar
     return DarkSet(
         name=name,
         night=_night(first),
+        boundary=first.boundary,
         frames=tuple(Entry(frame.path, tag) for frame in frames),
         profile_sha256=first.profile.sha256,
         arm=arm,

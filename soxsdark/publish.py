@@ -13,7 +13,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -183,6 +183,49 @@ class Workspace:
             undo.callback(_take_back, target, os.stat(source), None)
             if not _link(source, target):
                 raise _exists(self.directory / name)
+
+
+def publish_changed(
+    directory: Path | str, contents: Mapping[str, bytes], *, overwrite: bool = True
+) -> list[str]:
+    """Write small files in a directory, whole or not at all; those that are as they are stay.
+
+    Parameters
+    ----------
+    directory : path
+        Made if need be.
+    contents : mapping
+        Of each file name.
+    overwrite : bool
+        Replace files that are otherwise.
+
+    Returns
+    -------
+    list of str
+        Names of the files that were written.
+
+    Raises
+    ------
+    ProductError
+        A file cannot be written, or may not be replaced.
+    """
+    directory = Path(directory)
+    changed = [n for n, content in contents.items() if _content(directory / n) != content]
+    if changed:
+        with Workspace(directory) as work:
+            work.check_free(changed, overwrite)
+            for name in changed:
+                with writing(directory / name):
+                    work.path(name).write_bytes(contents[name])
+            work.publish(changed, overwrite=overwrite)
+    return changed
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def sweep_orphans(directory: Path | str) -> list[str]:

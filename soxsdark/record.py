@@ -44,11 +44,22 @@ def write_record(path: Path | str, record: Mapping[str, object]) -> None:
     TypeError
         The record holds something that has no place in JSON; the message says where.
     """
-    text = json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    # A file name that is not UTF-8 arrives as lone surrogates; their escape is JSON's own.
-    encoded = text.encode("utf-8", errors="backslashreplace")
+    encoded = json_text(record)
     with writing(path):
         Path(path).write_bytes(encoded)
+
+
+def json_text(record: Mapping[str, object]) -> bytes:
+    """Return what `write_record` writes.
+
+    Raises
+    ------
+    TypeError
+        As `write_record`.
+    """
+    text = json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # A file name that is not UTF-8 arrives as lone surrogates; their escape is JSON's own.
+    return text.encode("utf-8", errors="backslashreplace")
 
 
 def plain(value: object, where: str = "record") -> Plain:

@@ -2,13 +2,17 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from soxsdark.text import printable
 
 if TYPE_CHECKING:
+    from soxsdark.find_sets import DarkSet
+    from soxsdark.night import NightReport
     from soxsdark.recipe import Result
+    from soxsdark.reduce_sets import SetResult
     from soxsdark.subtract import SubtractResult
 
 PATIENCE = 2.0
@@ -81,6 +85,44 @@ def subtracted(results: Sequence["SubtractResult"]) -> list[str]:
         )
     warnings = dict.fromkeys(f"warning: {w}" for r in results for w in r.record["warnings"])
     return [printable(line) for line in (*lines, *warnings)]
+
+
+def found_sets_table(sets: Sequence["DarkSet"]) -> str:
+    """The table of the sets below a folder."""
+    rows = [
+        (one.folder, one.name, len(one.frames), "too small" if one.is_too_small else "")
+        for one in sets
+    ]
+    return _table(rows, ("night", "set", "frames", ""), ("left", "left", "right", "left"))
+
+
+def sets_table(results: Sequence["SetResult"]) -> str:
+    """The table of the sets of a night."""
+    rows = [(r.night, r.name, r.frames, r.state, r.verdict or "-", r.why) for r in results]
+    headers = ("night", "set", "frames", "state", "verdict", "because")
+    return _table(rows, headers, ("left", "left", "right", "left", "left", "left"))
+
+
+def night_summary(report: "NightReport") -> str:
+    """One line on the run as a whole."""
+    states = Counter(str(result.state) for result in report.results)
+    said = [f"{count} {state}" for state, count in states.items()]
+    if report.superseded:
+        said.append(f"{len(report.superseded)} superseded: {', '.join(report.superseded)}")
+    count = len(report.results)
+    sets = f"{count} set{'' if count == 1 else 's'}: {', '.join(said)}"
+    return printable(f"{sets}; {report.others} files that are no raw darks")
+
+
+def night_problems(report: "NightReport") -> list[str]:
+    """One line a problem: the set, what is wrong with it, and its log."""
+    lines = [*report.problems, *filter(None, [report.empty])]
+    for result in report.results:
+        name = f"{result.name} {result.verdict}".rstrip()
+        see = f"; see {result.log}" if result.log else ""
+        if result.exit_code:
+            lines += [f"{name}: {why}{see}" for why in result.reasons or ("QA flag",)]
+    return lines
 
 
 class Progress:

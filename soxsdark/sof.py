@@ -149,8 +149,19 @@ def write_sof(path: Path | str, entries: Iterable[Entry]) -> None:
     OSError
         The file cannot be written.
     """
+    Path(path).write_bytes(sof_content(entries))
+
+
+def sof_content(entries: Iterable[Entry]) -> bytes:
+    """Return what `write_sof` writes.
+
+    Raises
+    ------
+    InputError
+        As `write_sof`.
+    """
     text = "".join(_format_line(entry) + "\n" for entry in entries)
-    Path(path).write_bytes(text.encode("utf-8", "surrogateescape"))
+    return text.encode("utf-8", "surrogateescape")
 
 
 def tag_arm(tag: str | None) -> str | None:

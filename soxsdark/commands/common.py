@@ -1,8 +1,12 @@
 """What all commands share: their options' types, the screen's edge, progress, SIGTERM."""
 
+import gc
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -60,3 +64,19 @@ def progress_of(stop: Termination, quiet: bool) -> Iterator[Callable[[str, int, 
         yield progress
     finally:
         bar.close()
+
+
+def reduction(module: str) -> ModuleType:
+    """Import a module that reduces frames.
+
+    What an import makes stays: to look for garbage in it takes a tenth of the time.
+    """
+    # nothing here multiplies matrices: the threads that numpy starts for it would only take time
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.disable()
+    try:
+        found = import_module(f"soxsdark.{module}")
+    finally:
+        gc.enable()
+    gc.freeze()
+    return found

@@ -1,12 +1,10 @@
 """soxsdark mdark, soxsdark mbias."""
 
-import gc
-import os
 import sys
 
 import click
 
-from soxsdark.commands.common import ANY_PATH, example, progress_of, say
+from soxsdark.commands.common import ANY_PATH, example, progress_of, reduction, say
 from soxsdark.text import printable
 
 RECIPE_OPTIONS = (
@@ -61,7 +59,7 @@ def _run(name, stop, inputs, settings, output, overwrite, quiet, verbose, overri
     """Run a recipe; return the exit code."""
     if quiet and verbose:
         raise click.UsageError("-q and -V exclude each other")
-    recipe = _reduction()
+    recipe = reduction("recipe")
     with progress_of(stop, quiet) as progress:
         result = getattr(recipe, name)(
             inputs[0] if len(inputs) == 1 else list(inputs),
@@ -79,22 +77,6 @@ def _run(name, stop, inputs, settings, output, overwrite, quiet, verbose, overri
         return result.qa_flag.exit_code
     _show(result, verbose)
     return result.qa_flag.exit_code
-
-
-def _reduction():
-    """Import what a reduction needs.
-
-    What an import makes stays: to look for garbage in it takes a tenth of the time.
-    """
-    # nothing here multiplies matrices: the threads that numpy starts for it would only take time
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.disable()
-    try:
-        from soxsdark import recipe
-    finally:
-        gc.enable()
-    gc.freeze()
-    return recipe
 
 
 def _show(result, verbose: bool) -> None:

@@ -1,0 +1,85 @@
+"""soxsdark night."""
+
+import sys
+import time
+from datetime import date
+
+import click
+
+from soxsdark.commands.common import ANY_PATH, example, progress_of, reduction, say
+
+
+def _night(context, parameter, value: str | None):
+    if value is None or value == "last":
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is neither 'last' nor a date, 2026-01-10") from error
+
+
+@click.command(
+    **example("soxsdark night /data/raw --night last -o /data/products -s settings.yaml --quiet")
+)
+@click.argument("raw", type=ANY_PATH, metavar="RAWDIR")
+@click.option(
+    "--night", callback=_night, metavar="last|DATE",
+    help="Only the night of this evening, or the latest that has ended; a night is from noon to "
+    "noon at the site.",
+)  # fmt: skip
+@click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products.")
+@click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML).")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is good.")
+@click.option("--dry-run", is_flag=True, help="Show the sets and what would be done.")
+@click.option("--redo", is_flag=True, help="Reduce sets that are up to date, too.")
+@click.option("--allow-empty", is_flag=True, help="A night without darks is fine.")
+@click.option(
+    "--watch", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+    help="Look again every so many seconds, until stopped.",
+)  # fmt: skip
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
+@click.option("--instrument", metavar="NAME|YAML", help="Instrument profile.")
+@click.pass_obj
+def night(stop, raw, night, output, settings, quiet, watch, overrides, instrument, **options):
+    """Reduce all darks below a folder, set by set, night by night.
+
+    Sets are found by the headers of the frames; those that are up to date are left alone. Products
+    go to OUTPUT/NIGHT/, with a page, index.html, over the sets, and one over the nights beside.
+    """
+    if watch and (options["dry_run"] or options["redo"]):
+        raise click.UsageError("--watch goes with neither --dry-run nor --redo")
+    module = reduction("night")
+    from soxsdark.settings import Settings
+
+    run = module.NightRun(
+        raw, output, Settings.read(settings, overrides, instrument), night,
+        settle=watch or 0.0, command=("soxsdark", *sys.argv[1:]),
+        **options | {"allow_empty": options["allow_empty"] or bool(watch)},
+    )  # fmt: skip
+    told: set[object] = set()
+    with run.alone(), progress_of(stop, quiet) as progress:
+        while True:
+            report = run.once(progress)
+            _tell(report, quiet, told)
+            if not watch:
+                return report.exit_code
+            time.sleep(watch)
+
+
+def _tell(report, quiet: bool, told: set) -> None:
+    """Show what has not been told yet: results on stdout, and a line a problem on stderr."""
+    from soxsdark import screen
+
+    for line in _new(screen.night_problems(report), told):
+        say(line)
+    results = _new(report.results, told, key=lambda result: (result.name, result.state))
+    if results and not quiet:
+        click.echo(screen.sets_table(results))
+        click.echo(f"\n{screen.night_summary(report)}")
+
+
+def _new(things, told: set, key=lambda thing: thing) -> list:
+    """Those that have not been told yet."""
+    new = [thing for thing in things if key(thing) not in told]
+    told.update(map(key, new))
+    return new

@@ -1,0 +1,196 @@
+"""What a folder of products says of a night: its record, its page, and the page over all nights."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from soxsdark.errors import ProductError
+from soxsdark.find_sets import DarkSet
+from soxsdark.kinds import DARK
+from soxsdark.publish import publish_changed, writing
+from soxsdark.recipe import Names
+from soxsdark.record import json_text
+from soxsdark.reduce_sets import SetResult, State
+from soxsdark.set_state import Earlier
+from soxsdark.sof import read_sof
+from soxsdark.version import __version__
+
+RECORD = "night.json"
+PAGE = "index.html"
+SUPERSEDED = "superseded"
+
+
+def publish_night(
+    folder: Path, results: Sequence[SetResult], raw: Path, problems: Sequence[str] = ()
+) -> None:
+    """Write record and page of a night, as far as they are not there as they are to be.
+
+    Sets of earlier runs that are not among the results stay in them while their files are there.
+
+    Parameters
+    ----------
+    folder : path
+        Of the night's products.
+    results : sequence of SetResult
+    raw : path
+        Folder of the raw frames.
+    problems : sequence of str
+        Of files that may belong to the night.
+
+    Raises
+    ------
+    ProductError
+        They cannot be written.
+    """
+    entries = {entry["name"]: entry for entry in _earlier_entries(folder)}
+    entries |= {result.name: _entry(result) for result in results}
+    record = {
+        "program": "soxsdark",
+        "version": __version__,
+        "night": folder.name,
+        "raw-folder": str(raw),
+        "sets": [entries[name] for name in sorted(entries)],
+        "problems": list(problems),
+    }
+    rows = [entry | {"links": _links(folder, entry)} for entry in record["sets"]]
+    page = _page("night.html", night=record, rows=rows)
+    publish_changed(folder, {RECORD: json_text(record), PAGE: page})
+
+
+def publish_index(products: Path) -> None:
+    """Write the page over all nights, if it is not there as it is to be.
+
+    Raises
+    ------
+    ProductError
+        It cannot be written.
+    """
+    nights = []
+    for path in sorted(products.glob(f"*/{RECORD}"), reverse=True):
+        verdicts = Counter(map(_verdict, _sets_of(path)))
+        name, sets = path.parent.name, verdicts.total()
+        nights.append({"name": name, "sets": sets, "verdicts": sorted(verdicts.items())})
+    publish_changed(products, {PAGE: _page("nights.html", nights=nights)})
+
+
+def retire_superseded(folder: Path, sets: Iterable[DarkSet]) -> list[str]:
+    """Move away what was made of sets whose frames are in other sets by now.
+
+    A frame that comes late may begin a set anew, under another name, or join two sets. Products of
+    a set move once one that is current has a frame of theirs; what no set has taken over stays.
+
+    Parameters
+    ----------
+    folder : path
+        Of a night's products.
+    sets : iterable of DarkSet
+        All that there are now, whose products may lie there or elsewhere beside.
+
+    Returns
+    -------
+    list of str
+        Names of the sets that were moved to ``superseded/``.
+
+    Raises
+    ------
+    ProductError
+        A file cannot be moved.
+    """
+    names = {one.name for one in sets}
+    strays = [sof for sof in sorted(folder.glob("*.sof")) if sof.stem not in names]
+    if not strays:
+        return []
+    taken = set()
+    for one in sets:
+        earlier = Earlier.read(folder.parent / one.folder / Names.of(one.name, DARK).record)
+        if earlier is not None:
+            taken |= earlier.inputs.keys() | set(earlier.inputs.values())
+    retired = [sof.stem for sof in strays if _frames_of(sof) & taken]
+    for name in retired:
+        _retire(folder, name)
+    return retired
+
+
+def _frames_of(sof: Path) -> set[str]:
+    """Paths of the frames of a set, and the checksums of those that were reduced."""
+    frames = {str(entry.path) for entry in read_sof(sof)}
+    earlier = Earlier.read(sof.with_name(Names.of(sof.stem, DARK).record))
+    return frames | set(earlier.inputs.values()) if earlier else frames
+
+
+def _retire(folder: Path, name: str) -> None:
+    """Move the files of a set: the record first, the SOF last, so that a next run can go on."""
+    files = [f for f in os.listdir(folder) if f.startswith((f"{name}.", f"{name}_"))]
+    files.sort(key=lambda file: (file == f"{name}.sof", not file.endswith(".json"), file))
+    target = folder / SUPERSEDED
+    if target.is_symlink():
+        raise ProductError(f"{target}: is a link, expected a folder; move it away")
+    with writing(target):
+        target.mkdir(exist_ok=True)
+        for file in files:
+            os.replace(folder / file, target / file)
+
+
+def _earlier_entries(folder: Path) -> list[dict[str, Any]]:
+    """The sets of earlier runs whose records, of success or failure, are there still."""
+    there = []
+    for entry in _sets_of(folder / RECORD):
+        names = Names.of(entry["name"], DARK)
+        if any((folder / name).exists() for name in (names.record, names.failure[1])):
+            there.append(entry)
+    return there
+
+
+def _sets_of(path: Path) -> list[dict[str, Any]]:
+    """The sets that a night's record lists; none if it is no record of ours."""
+    try:
+        sets = json.loads(path.read_bytes())["sets"]
+        return [entry for entry in sets if os.path.basename(entry["name"]) == entry["name"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
+
+
+def _entry(result: SetResult) -> dict[str, Any]:
+    # whether it was this run or an earlier one that made the products is no fact of the night
+    done = result.state in (State.DONE, State.UNCHANGED)
+    return {
+        "name": result.name,
+        "frames": result.frames,
+        "state": State.DONE if done else result.state,
+        "qa-flag": result.verdict or None,
+        "exit-code": int(result.exit_code),
+        "reasons": list(result.reasons),
+    }
+
+
+def _verdict(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("qa-flag") or entry.get("state") or "")
+
+
+def _links(folder: Path, entry: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What there is of a set, as (word, file name)."""
+    names = Names.of(entry["name"], DARK)
+    files = {
+        "report": f"{entry['name']}.html",
+        "master dark": names.master,
+        "mask": names.mask,
+        "record": names.record,
+        "log": names.log,
+        "frames": f"{entry['name']}.sof",
+        "log of the failure": names.failure[0],
+    }
+    return [(word, name) for word, name in files.items() if (folder / name).exists()]
+
+
+def _page(template: str, **values) -> bytes:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    pages = Environment(
+        loader=PackageLoader("soxsdark"), autoescape=True, undefined=StrictUndefined
+    )
+    pages.filters["verdict"] = _verdict
+    # the names of files that are not UTF-8 are lone surrogates
+    return pages.get_template(template).render(values).encode("utf-8", "backslashreplace")
