@@ -243,11 +243,11 @@ def _open(cls, path: Path, inflated, extension) -> Frame:
         raise InputError(f"{path}: empty file (0 bytes)")
     as_stored = {"memmap": False, "disable_image_compression": True, "lazy_load_hdus": False}
     with _handle(path, inflated) as file, fits.open(file, **as_stored) as raw:
-        hdus = tuple(extent(path, i, hdu, size) for i, hdu in enumerate(raw))
-        candidates = [(i, h) for i, h in enumerate(raw) if is_picture(h) or is_compressed(h)]
+        hdus = tuple(_extent(path, i, hdu, size) for i, hdu in enumerate(raw))
+        candidates = [(i, h) for i, h in enumerate(raw) if _is_picture(h) or _is_compressed(h)]
         number, chosen = _choose(path, candidates, raw, extension)
         header = joined(raw[0].header, chosen.header)
-        layout = None if is_compressed(chosen) else _layout(chosen)
+        layout = None if _is_compressed(chosen) else _layout(chosen)
     decoded = None
     if layout is None:
         header, layout, decoded = _decode(path, inflated, number)
@@ -255,16 +255,16 @@ def _open(cls, path: Path, inflated, extension) -> Frame:
     return cls(path, header, number, layout, on_disk, hdus, inflated, decoded)
 
 
-def is_compressed(hdu) -> bool:
+def _is_compressed(hdu) -> bool:
     return isinstance(hdu, fits.BinTableHDU) and bool(hdu.header.get("ZIMAGE", False))
 
 
-def is_picture(hdu) -> bool:
+def _is_picture(hdu) -> bool:
     return isinstance(hdu, IMAGES) and hdu.header.get("NAXIS") == 2
 
 
 def _describe(number: int, hdu) -> str:
-    kind = "compressed image" if is_compressed(hdu) else f"{hdu.header.get('NAXIS', 0)}-D"
+    kind = "compressed image" if _is_compressed(hdu) else f"{hdu.header.get('NAXIS', 0)}-D"
     name = str(hdu.header.get("EXTNAME", "")).strip()
     return f"{number}{f' {name}' if name else ''} ({kind})"
 
@@ -299,7 +299,7 @@ def _name(hdu) -> str:
     return str(hdu.header.get("EXTNAME", "")).strip().upper()
 
 
-def extent(path: Path, index: int, hdu, size: int) -> _Hdu:
+def _extent(path: Path, index: int, hdu, size: int) -> _Hdu:
     info = hdu.fileinfo()
     needed = info["datLoc"] + hdu.size
     if needed > size:

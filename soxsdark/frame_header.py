@@ -4,21 +4,19 @@ import gzip
 import os
 import stat
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from astropy.io import fits
 
 from soxsdark.errors import InputError
-from soxsdark.frame import extent, is_compressed, is_picture, joined, reading
+from soxsdark.frame import joined, reading
 
-COMPRESSED_AXES = ("ZNAXIS2", "ZNAXIS1")
-AXES = ("NAXIS2", "NAXIS1")
+Shape = tuple[int, int]
 
 
-def read_header(
-    path: Path, extension: int | str | None = None
-) -> tuple[fits.Header, tuple[int, int] | None]:
+def read_header(path: Path, extension: int | str | None = None) -> tuple[fits.Header, Shape | None]:
     """Read the headers of a FITS file up to that of its pixels.
 
     Of a ``.gz`` no more is inflated than that.
@@ -27,7 +25,7 @@ def read_header(
     ----------
     path : path
     extension : int, str or None
-        HDU with the pixels; None: the first one with a 2-D image.
+        HDU with the pixels, by number or EXTNAME; None: the first one with a 2-D image.
 
     Returns
     -------
@@ -41,41 +39,57 @@ def read_header(
     InputError
         Not a regular file, not readable, not FITS, or cut short.
     """
-    with reading(path), ExitStack() as stack:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+    with reading(path), warnings.catch_warnings(action="ignore"):
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
             raise InputError(f"{path}: a pipe, socket or device, expected a regular file")
-        stack.enter_context(warnings.catch_warnings(action="ignore"))
-        packed = path.suffix.lower() == ".gz"
-        size = None if packed else os.path.getsize(path)
-        if size == 0:
+        if status.st_size == 0:
             raise InputError(f"{path}: empty file (0 bytes)")
-        opener = gzip.open if packed else open
-        file = stack.enter_context(opener(path, "rb"))
-        hdus = stack.enter_context(
-            fits.open(file, memmap=False, disable_image_compression=True, lazy_load_hdus=True)
-        )
-        found = _pixels(hdus, extension)
-        if found is None:
-            return hdus[0].header.copy(), None
-        number, hdu = found
-        if size is not None:
-            extent(path, number, hdu, size)  # refuses what is cut short
-        header = joined(hdus[0].header, hdu.header)
-        axes = COMPRESSED_AXES if is_compressed(hdu) else AXES
-        return header, (int(hdu.header[axes[0]]), int(hdu.header[axes[1]]))
+        packed = path.suffix.lower() == ".gz"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            size = None if packed else status.st_size
+            primary = None
+            for number, header in enumerate(_headers(path, file, size)):
+                primary = header if primary is None else primary
+                shape = _image_shape(header)
+                if shape is not None and _is_chosen(header, number, extension):
+                    return joined(primary, header), shape
+    return primary, None
 
 
-def _pixels(hdus: fits.HDUList, extension: int | str | None):
-    """Return number and HDU of the pixels; HDUs are read one by one until it is found."""
-    if extension is None:
-        return next(((i, h) for i, h in enumerate(hdus) if _is_image(h)), None)
-    try:
-        number = hdus.index_of(extension)
-        hdu = hdus[number]
-    except (KeyError, IndexError):
+def _headers(path: Path, file: IO[bytes], size: int | None) -> Iterator[fits.Header]:
+    """The headers of all HDUs, each read when it is asked for."""
+    first = True
+    while True:
+        try:
+            header = fits.Header.fromfile(file)
+        except EOFError:
+            if first:
+                raise
+            return
+        if first and "SIMPLE" not in header:
+            raise OSError("no SIMPLE card at its beginning")
+        first = False
+        end = file.tell() + header.data_size
+        if size is not None and end > size:
+            raise InputError(
+                f"{path}: cut short: it needs {end} bytes and has {size}; copy it again"
+            )
+        yield header
+        file.seek(header.data_size_padded, os.SEEK_CUR)
+
+
+def _image_shape(header: fits.Header) -> Shape | None:
+    """Rows and columns of a 2-D image, tile-compressed or not."""
+    packed = bool(header.get("ZIMAGE", False))
+    is_table = header.get("XTENSION", "IMAGE").strip() != "IMAGE"
+    axes = "ZNAXIS" if packed else "NAXIS"
+    if is_table != packed or header.get(axes) != 2:
         return None
-    return (number, hdu) if _is_image(hdu) else None
+    return int(header[f"{axes}2"]), int(header[f"{axes}1"])
 
 
-def _is_image(hdu) -> bool:
-    return is_picture(hdu) or is_compressed(hdu)
+def _is_chosen(header: fits.Header, number: int, extension: int | str | None) -> bool:
+    if isinstance(extension, str):
+        return str(header.get("EXTNAME", "")).strip().upper() == extension.strip().upper()
+    return extension is None or extension == number
