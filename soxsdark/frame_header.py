@@ -14,6 +14,7 @@ from soxsdark.errors import InputError
 from soxsdark.frame import joined, reading
 
 Shape = tuple[int, int]
+MAGIC = b"SIMPLE  ="
 
 
 def read_header(path: Path, extension: int | str | None = None) -> tuple[fits.Header, Shape | None]:
@@ -59,17 +60,18 @@ def read_header(path: Path, extension: int | str | None = None) -> tuple[fits.He
 
 def _headers(path: Path, file: IO[bytes], size: int | None) -> Iterator[fits.Header]:
     """The headers of all HDUs, each read when it is asked for."""
-    first = True
+    if file.read(len(MAGIC)) != MAGIC:
+        raise OSError("no SIMPLE card at its beginning")
+    file.seek(0)
+    begun = False
     while True:
         try:
             header = fits.Header.fromfile(file)
         except EOFError:
-            if first:
-                raise
-            return
-        if first and "SIMPLE" not in header:
-            raise OSError("no SIMPLE card at its beginning")
-        first = False
+            if begun:
+                return
+            raise
+        begun = True
         end = file.tell() + header.data_size
         if size is not None and end > size:
             raise InputError(

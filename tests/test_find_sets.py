@@ -140,7 +140,7 @@ def test_what_cannot_be_read_is_told_and_does_not_stop(tmp_path):
     expected = {
         "empty.fits": "empty file",
         "noise.fits": "cannot be read as FITS",
-        "short.fits": "cut short: HDU 0 needs",
+        "short.fits": "cut short: it needs",
         "torn.fits.gz": "cut short or damaged|cannot be read as FITS",
         "dangling.fits": "cannot be read",
         "timeless.fits": "EXPTIME is missing",
