@@ -154,12 +154,10 @@ def _sets_of(path: Path) -> list[dict[str, Any]]:
 
 
 def _entry(result: SetResult) -> dict[str, Any]:
-    # whether it was this run or an earlier one that made the products is no fact of the night
-    done = result.state in (State.DONE, State.UNCHANGED)
     return {
         "name": result.name,
         "frames": result.frames,
-        "state": State.DONE if done else result.state,
+        "state": State.DONE if result.is_done else result.state,
         "qa-flag": result.verdict or None,
         "exit-code": int(result.exit_code),
         "reasons": list(result.reasons),

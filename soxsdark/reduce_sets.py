@@ -73,6 +73,11 @@ class SetResult:
     log: Path | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether its products are there and current, whichever run made them."""
+        return self.state in (State.DONE, State.UNCHANGED)
+
 
 def reduce_sets(jobs: Iterable[Job], progress: Progress | None = None) -> Iterator[SetResult]:
     """Reduce sets one after the other, each when its result is asked for."""

@@ -60,26 +60,26 @@ def night(stop, raw, night, output, settings, quiet, watch, overrides, instrumen
     with run.alone(), progress_of(stop, quiet) as progress:
         while True:
             report = run.once(progress)
-            _tell(report, quiet, told)
+            told = _tell(report, quiet, told)
             if not watch:
                 return report.exit_code
             time.sleep(watch)
 
 
-def _tell(report, quiet: bool, told: set) -> None:
-    """Show what has not been told yet: results on stdout, and a line a problem on stderr."""
+def _tell(report, quiet: bool, told: set) -> set:
+    """Show what was not so the last time, and return what is so now.
+
+    Results go to stdout, and a line a problem to stderr.
+    """
     from soxsdark import screen
 
-    for line in _new(screen.night_problems(report), told):
-        say(line)
-    results = _new(report.results, told, key=lambda result: (result.name, result.state))
+    problems = screen.night_problems(report)
+    for line in problems:
+        if line not in told:
+            say(line)
+    now = {(r.name, r.frames, r.is_done, r.verdict): r for r in report.results}
+    results = [result for key, result in now.items() if key not in told]
     if results and not quiet:
         click.echo(screen.sets_table(results))
         click.echo(f"\n{screen.night_summary(report)}")
-
-
-def _new(things, told: set, key=lambda thing: thing) -> list:
-    """Those that have not been told yet."""
-    new = [thing for thing in things if key(thing) not in told]
-    told.update(map(key, new))
-    return new
+    return {*problems, *now}
