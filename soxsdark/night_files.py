@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from soxsdark.errors import ProductError
+from soxsdark.errors import InputError, ProductError
 from soxsdark.find_sets import DarkSet
 from soxsdark.kinds import DARK
 from soxsdark.publish import publish_changed, writing
@@ -116,7 +116,10 @@ def retire_superseded(folder: Path, sets: Iterable[DarkSet]) -> list[str]:
 
 def _frames_of(sof: Path) -> set[str]:
     """Paths of the frames of a set, and the checksums of those that were reduced."""
-    frames = {str(entry.path) for entry in read_sof(sof)}
+    try:
+        frames = {str(entry.path) for entry in read_sof(sof)}
+    except InputError:  # no SOF of ours
+        return set()
     earlier = Earlier.read(sof.with_name(Names.of(sof.stem, DARK).record))
     return frames | set(earlier.inputs.values()) if earlier else frames
 
