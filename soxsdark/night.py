@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
@@ -210,7 +210,7 @@ class NightRun:
             one = jobs[result.name].dark_set
             if result.state is State.DONE:
                 _learn(hashes, folder, one)
-            elif result.exit_code != ExitCode.PRODUCT_PROBLEM:
+            elif result.state is State.FAILED and result.exit_code != ExitCode.PRODUCT_PROBLEM:
                 self._failed[self._fingerprint(one)] = result
             yield result
         if not self.dry_run:
@@ -218,8 +218,9 @@ class NightRun:
 
     def _plan(self, one: DarkSet, folder: Path, hashes: Hashes) -> Job | SetResult:
         """The result of a set that is not to be reduced now, or the job that it is."""
+        job = Job(one, folder, self.settings, command=self.command)
         if one.is_too_small:
-            return too_small(one)
+            return too_small(one) if self.dry_run else job
         if (failed := self._failed.get(self._fingerprint(one))) is not None:
             return failed
         try:
@@ -232,7 +233,7 @@ class NightRun:
             return finished(one, folder, earlier, State.UNCHANGED)
         if self.dry_run:
             return due(one, why)
-        return Job(one, folder, self.settings, why, self.command)
+        return replace(job, why=why)
 
     def _fingerprint(self, one: DarkSet) -> tuple:
         return one.name, *(self._memory[entry.path][0] for entry in one.frames)

@@ -55,7 +55,7 @@ def publish_night(
         "sets": [entries[name] for name in sorted(entries)],
         "problems": list(problems),
     }
-    rows = [entry | {"links": _links(folder, entry)} for entry in record["sets"]]
+    rows = [_row(folder, entry) for entry in record["sets"]]
     page = _page("night.html", night=record, rows=rows)
     publish_changed(folder, {RECORD: json_text(record), PAGE: page})
 
@@ -171,8 +171,8 @@ def _verdict(entry: Mapping[str, Any]) -> str:
     return str(entry.get("qa-flag") or entry.get("state") or "")
 
 
-def _links(folder: Path, entry: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What there is of a set, as (word, file name)."""
+def _row(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Add to a set what there is of it: files as (word, name), and whether they are older."""
     names = Names.of(entry["name"], DARK)
     files = {
         "report": f"{entry['name']}.html",
@@ -183,7 +183,9 @@ def _links(folder: Path, entry: Mapping[str, Any]) -> list[tuple[str, str]]:
         "frames": f"{entry['name']}.sof",
         "log of the failure": names.failure[0],
     }
-    return [(word, name) for word, name in files.items() if (folder / name).exists()]
+    there = {word: name for word, name in files.items() if (folder / name).exists()}
+    older = entry["state"] != State.DONE and "master dark" in there
+    return {**entry, "links": list(there.items()), "older": older}
 
 
 def _page(template: str, **values) -> bytes:

@@ -90,6 +90,8 @@ def reduce_one(job: Job, progress: Progress | None = None) -> SetResult:
     one, names = job.dark_set, Names.of(job.dark_set.name, DARK)
     try:
         sof = write_sof_of(one, job.folder)
+        if one.is_too_small:
+            return too_small(one)
         mdark(
             sof, job.settings,
             output=job.folder, overwrite=True, command=job.command, progress=progress,

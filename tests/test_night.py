@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from soxsdark.cli import main
 from soxsdark.find_sets import find_sets
 from soxsdark.lock import held
 from soxsdark.night import LOCK, NightReport, NightRun
+from soxsdark.nights import Boundary
 from soxsdark.reduce_sets import Job, SetResult, State, reduce_one
 from soxsdark.settings import Settings
 from soxsdark.simulator import Scene, simulate
@@ -632,6 +633,44 @@ def test_killed_in_mid_run(raw, tmp_path):
     assert {"unchanged", "done"} == {state for state, _ in found.values()}
     assert not list(products.rglob(".soxsdark-*"))
     assert ended(start(raw, "-o", products, "-q")) == (0, "", "")
+
+
+def test_a_week_by_the_crontab_line_of_the_manual(tmp_path):
+    """As cron runs it, with nothing in the environment, for a night that ended by the clock."""
+    now = datetime.now(UTC)
+    # the night ends at an hour that is far from now, so that it cannot end during the test
+    boundary = Boundary.at(None, float((now.hour + 12) % 24))
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(f"soxs-mdark:\n  night-start: {boundary.hour}\n")
+    last = boundary.last_ended(now)
+    for back in range(7):
+        start = boundary.start(last - timedelta(days=back)) + timedelta(hours=6)
+        scene = Scene(**SMALL, seed=40 + back, date_obs=start.strftime("%Y-%m-%dT%H:%M:%S"))
+        simulate(tmp_path / "raw" / str(back), scene)
+    program = tmp_path / "soxsdark"
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={SOURCE} exec {sys.executable} -m soxsdark "$@"\n')
+    program.chmod(0o755)
+    manual = (SOURCE / "docs" / "night.md").read_text()
+    (line,) = re.findall(r"^ *30 17 \* \* \*  (.*)", manual, re.MULTILINE)
+    line = line.replace("/opt/soxsdark/bin/soxsdark", str(program)).replace("/data", str(tmp_path))
+
+    def cron(more: str = "") -> tuple[int, str, str]:
+        argv = ["/usr/bin/env", "-i", "/bin/sh", "-c", f"cd / && umask 077 && {line} {more}"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    assert cron() == (0, "", "")
+    products = tmp_path / "products"
+    assert [p.name for p in products.iterdir() if p.is_dir()] == [str(last)]
+    for back in range(1, 7):
+        assert cron(f"--night {last - timedelta(days=back)}") == (0, "", "")
+    assert [p.name for p in sorted(products.iterdir()) if p.is_dir()] == [
+        str(last - timedelta(days=back)) for back in range(6, -1, -1)
+    ]
+    masters = {path: path.stat().st_mtime_ns for path in products.rglob("*_MDARK.fits")}
+    assert len(masters) == 7
+    assert cron() == (0, "", "")
+    assert {path: path.stat().st_mtime_ns for path in masters} == masters
 
 
 @pytest.mark.parametrize(
