@@ -54,7 +54,7 @@ def read_header(path: Path, extension: int | str | None = None) -> tuple[fits.He
                 primary = header if primary is None else primary
                 shape = _image_shape(header)
                 if shape is not None and _is_chosen(header, number, extension):
-                    return joined(primary, header), shape
+                    return header if header is primary else joined(primary, header), shape
     return primary, None
 
 

@@ -19,4 +19,6 @@ for product in darks_MDARK.fits darks_BPM.fits darks.json darks.log; do
 done
 "$place/env/bin/soxsdark" record schema > schema.json
 "$place/env/bin/soxsdark" record rerun out/darks.json --output again --quiet
+"$place/env/bin/soxsdark" night raw --output nights --quiet
+test -s nights/2025-03-09/index.html || { echo "wheel check: no page of the night" >&2; exit 1; }
 echo "wheel check: the installed wheel makes all products"
