@@ -18,6 +18,7 @@ from soxsdark.kinds import DARK
 from soxsdark.lock import held
 from soxsdark.night_files import publish_index, publish_night, retire_superseded
 from soxsdark.nights import Boundary, utc_now
+from soxsdark.publish import sweep_orphans
 from soxsdark.recipe import Names
 from soxsdark.reduce_sets import (
     Job,
@@ -156,6 +157,7 @@ class NightRun:
                     superseded += self._publish(night, found, done, problems)
             results += sorted(done, key=attrgetter("name"))
         if results and not self.dry_run:
+            sweep_orphans(self.products)
             publish_index(self.products)
         return NightReport(
             tuple(results),
@@ -198,6 +200,9 @@ class NightRun:
         self, folder: Path, sets: Sequence[DarkSet], progress: Progress | None
     ) -> Iterator[SetResult]:
         """What becomes of the sets of a night, those first that need not be reduced."""
+        if folder.is_dir() and not self.dry_run:
+            # of a run that was killed; where nothing is due, nobody else would
+            sweep_orphans(folder)
         hashes = Hashes(folder)
         jobs = {}
         for one in sets:

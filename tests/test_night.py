@@ -191,6 +191,16 @@ def test_redo(run, tmp_path):
     assert (tmp_path / "p" / "2026-01-10" / f"{NIR}.json").read_bytes() != before
 
 
+def test_orphans_of_a_killed_run_are_swept_though_nothing_is_due(run, tmp_path):
+    run()
+    for folder in (tmp_path / "p", tmp_path / "p" / "2026-01-10"):
+        orphan = folder / ".soxsdark-abcdefgh"
+        orphan.mkdir()
+        (orphan / "night.json").write_text("half")
+    assert run("-q") == (0, "", "")
+    assert not list((tmp_path / "p").rglob(".soxsdark-*"))
+
+
 # What makes a set due
 
 
