@@ -99,7 +99,8 @@ class NightRun:
     dry_run : bool
         Only tell what would be done; nothing is written.
     settle : float
-        Seconds for which a file must not have been written, or it is left for later.
+        While frames arrive: seconds for which a file must not have been written, or it is left for
+        later; so is a set that is too small, as long as `set-gap`. 0: nothing is left.
     command : tuple of str
         For the records: what the user typed.
     """
@@ -169,7 +170,15 @@ class NightRun:
 
     def _is_chosen(self, one: DarkSet, now: datetime) -> bool:
         wanted = one.boundary.last_ended(now) if self.night == "last" else self.night
-        return wanted is None or one.night == wanted
+        if wanted is not None and one.night != wanted:
+            return False
+        return not (self.settle and one.is_too_small and self._may_grow(one, now))
+
+    def _may_grow(self, one: DarkSet, now: datetime) -> bool:
+        """Whether its latest frame came so lately that another may follow."""
+        latest = max(self._memory[entry.path][0][1] for entry in one.frames) / 1e9
+        gap = self.settings.for_arm(one.arm).values.set_gap
+        return now.timestamp() - latest < gap * 3600
 
     def _problems(self, found: FoundSets, now: datetime) -> Iterator[str]:
         """Files that cannot be used, but for those that are older than the night."""

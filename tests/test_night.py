@@ -727,6 +727,17 @@ def test_watching_does_not_try_again_what_failed(raw, tmp_path, monkeypatch):
     assert len(calls) == 4
 
 
+def test_watching_waits_for_sets_to_grow(raw, tmp_path):
+    (raw / "nir" / "NIR_dark_003.fits").unlink()
+    run = NightRun(raw, tmp_path / "p", Settings(), settle=1e-6)
+    assert {result.name for result in run.once().results} == {VIS, UVB}
+    for path in (raw / "nir").iterdir():
+        os.utime(path, (0, time.time() - 2.1 * 3600))
+    report = run.once()
+    assert {result.name for result in report.results} == {NIR, VIS, UVB}
+    assert report.exit_code == 4
+
+
 # soxsdark sof
 
 
