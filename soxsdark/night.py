@@ -11,7 +11,7 @@ from typing import Literal
 
 from soxsdark.errors import ExitCode
 from soxsdark.find_frames import Memory
-from soxsdark.find_sets import DarkSet, FoundSets, find_sets
+from soxsdark.find_sets import UNDATED, DarkSet, FoundSets, find_sets
 from soxsdark.hashes import Hashes
 from soxsdark.instruments import load_profile
 from soxsdark.kinds import DARK
@@ -255,21 +255,18 @@ class NightRun:
     def _publish(
         self, night: str, found: FoundSets, done: Sequence[SetResult], problems: Sequence[str]
     ) -> list[str]:
-        """Tell of a night; move what is superseded in it, and in the next, where a set that
-        turns out to begin earlier may have been.
+        """Tell of a night, and move what is superseded: in the nights beside, too, since a set may
+        turn out to begin earlier, and nights may be set to begin at another hour.
         """
-        folders = [night, *_day_after(night)]
+        folders = [night, *_beside(night)]
         sets = [one for one in found.sets if one.folder in folders]
-        superseded = []
-        for name in folders:
-            moved = retire_superseded(self.products / name, sets)
-            superseded += moved
-            if name == night:
-                told = problems if self.night else ()
-                publish_night(self.products / name, done, self.raw, told)
-            elif moved:
+        moved = {name: retire_superseded(self.products / name, sets) for name in folders}
+        told = problems if self.night else ()
+        publish_night(self.products / night, done, self.raw, told)
+        for name in folders[1:]:
+            if moved[name]:
                 publish_night(self.products / name, (), self.raw)
-        return superseded
+        return sum(moved.values(), [])
 
 
 def _by_night(one: DarkSet) -> tuple[str, str]:
@@ -281,11 +278,12 @@ def _midnight(night: date) -> float:
     return datetime(night.year, night.month, night.day, tzinfo=UTC).timestamp()
 
 
-def _day_after(night: str) -> list[str]:
-    try:
-        return [(date.fromisoformat(night) + timedelta(days=1)).isoformat()]
-    except ValueError:
+def _beside(night: str) -> list[str]:
+    """The nights before and after."""
+    if night == UNDATED:
         return []
+    day = date.fromisoformat(night)
+    return [(day + timedelta(days=step)).isoformat() for step in (-1, 1)]
 
 
 def _learn(hashes: Hashes, folder: Path, one: DarkSet) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from soxsdark.version import __version__
 RECORD = "night.json"
 PAGE = "index.html"
 SUPERSEDED = "superseded"
+ENTRY = ("name", "frames", "state", "qa-flag", "exit-code", "reasons")
+"""What the record says of a set."""
 
 
 def publish_night(
@@ -76,7 +78,7 @@ def publish_index(products: Path) -> None:
     publish_changed(products, {PAGE: _page("nights.html", nights=nights)})
 
 
-def retire_superseded(folder: Path, sets: Iterable[DarkSet]) -> list[str]:
+def retire_superseded(folder: Path, sets: Sequence[DarkSet]) -> list[str]:
     """Move away what was made of sets whose frames are in other sets by now.
 
     A frame that comes late may begin a set anew, under another name, or join two sets. Products of
@@ -86,8 +88,8 @@ def retire_superseded(folder: Path, sets: Iterable[DarkSet]) -> list[str]:
     ----------
     folder : path
         Of a night's products.
-    sets : iterable of DarkSet
-        All that there are now, whose products may lie there or elsewhere beside.
+    sets : sequence of DarkSet
+        All that there are now, in this night and in those beside.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def retire_superseded(folder: Path, sets: Iterable[DarkSet]) -> list[str]:
     ProductError
         A file cannot be moved.
     """
-    names = {one.name for one in sets}
+    names = {one.name for one in sets if one.folder == folder.name}
     strays = [sof for sof in sorted(folder.glob("*.sof")) if sof.stem not in names]
     if not strays:
         return []
@@ -150,25 +152,23 @@ def _earlier_entries(folder: Path) -> list[dict[str, Any]]:
 def _sets_of(path: Path) -> list[dict[str, Any]]:
     """The sets that a night's record lists; none if it is no record of ours."""
     try:
-        sets = json.loads(path.read_bytes())["sets"]
+        sets = [
+            {key: entry[key] for key in ENTRY} for entry in json.loads(path.read_bytes())["sets"]
+        ]
         return [entry for entry in sets if os.path.basename(entry["name"]) == entry["name"]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
 
 def _entry(result: SetResult) -> dict[str, Any]:
-    return {
-        "name": result.name,
-        "frames": result.frames,
-        "state": State.DONE if result.is_done else result.state,
-        "qa-flag": result.verdict or None,
-        "exit-code": int(result.exit_code),
-        "reasons": list(result.reasons),
-    }
+    state = State.DONE if result.is_done else result.state
+    verdict, reasons = result.verdict or None, list(result.reasons)
+    values = result.name, result.frames, state, verdict, int(result.exit_code), reasons
+    return dict(zip(ENTRY, values, strict=True))
 
 
 def _verdict(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("qa-flag") or entry.get("state") or "")
+    return str(entry["qa-flag"] or entry["state"])
 
 
 def _row(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -249,6 +249,16 @@ def test_damaged_products_are_made_anew(run, tmp_path, what):
     assert rows(run()[1])[NIR][0] == "done"
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"sets": [{"name": "../x", "state": 1}]}'])
+def test_an_odd_record_of_a_night_does_not_matter(run, tmp_path, text):
+    run()
+    record = tmp_path / "p" / "2026-01-10" / "night.json"
+    whole = record.read_text()
+    record.write_text(text)
+    assert run("-q") == (0, "", "")
+    assert record.read_text() == whole
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"succeeded": true}', "null", "[" * 100000])
 def test_a_record_that_cannot_be_trusted(run, tmp_path, text):
     run()
@@ -366,6 +376,16 @@ def test_a_template_that_turns_out_to_begin_before_noon(run, raw, tmp_path):
     assert f"1 superseded: {before}" in run()[1]
     assert before not in states(tmp_path / "p", "2026-01-11")
     assert "20260111T164000_NIR_1X1_DARK_300.0S" in states(tmp_path / "p")
+
+
+@pytest.mark.parametrize("hour", [3, 4])
+def test_nights_that_begin_at_another_hour(run, tmp_path, hour):
+    run("-q", "--set", f"night-start={7 - hour}")
+    run("-q", "--set", f"night-start={hour}")
+    # the first exposure is at three o'clock
+    there = [p.parent.name for p in (tmp_path / "p").glob(f"2026*/{UVB}_MDARK.fits")]
+    assert there == ["2026-01-11" if hour > 3 else "2026-01-12"]
+    assert len(list((tmp_path / "p").glob(f"*/superseded/{UVB}_MDARK.fits"))) == 1
 
 
 # What goes wrong
