@@ -79,7 +79,11 @@ class LockedError(SoxsdarkError):
 
 def bug_line(error: BaseException) -> str:
     """Say in one line what went wrong where, of an error that nobody expected."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(last.filename).name}:{last.lineno}"
     line = " ".join(str(error).split())
-    return f"a bug in soxsdark ({type(error).__name__} at {where}: {line}); see the log"
+    return f"a bug in soxsdark ({type(error).__name__} at {place_of(error)}: {line}); see the log"
+
+
+def place_of(error: BaseException) -> str | None:
+    """Return file and line at which an error was raised; None if it never was."""
+    stack = traceback.extract_tb(error.__traceback__)
+    return f"{Path(stack[-1].filename).name}:{stack[-1].lineno}" if stack else None

@@ -5,14 +5,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from operator import attrgetter
 from pathlib import Path
 
 from soxsdark.find_frames import DarkFrame, FoundFrames, Memory, find_frames
+from soxsdark.instruments import own_profile
 from soxsdark.kinds import DARK
 from soxsdark.nights import Boundary, moment_of
 from soxsdark.one_setup import by_setup
+from soxsdark.record import sha256_of
 from soxsdark.settings import Settings
 from soxsdark.sof import Entry
 
@@ -38,11 +40,11 @@ class DarkSet:
         Of the nights at its site.
     frames : tuple of Entry
         Absolute paths and tags, in the order in which they were taken.
-    profile_sha256 : str
-        Of the instrument profile.
+    profile : str
+        Name of the instrument profile.
+    profile_sha256 : str or None
+        Of the file of a user's own profile.
     arm : str or None
-    first, last : datetime or None
-        Starts of the first and the last exposure.
     setup : dict
         Of the first frame.
     minimum : int
@@ -53,10 +55,9 @@ class DarkSet:
     night: date | None
     boundary: Boundary
     frames: tuple[Entry, ...]
-    profile_sha256: str
+    profile: str
+    profile_sha256: str | None
     arm: str | None
-    first: datetime | None
-    last: datetime | None
     setup: dict[str, object] = field(hash=False)
     minimum: int = 1
 
@@ -108,7 +109,9 @@ def find_sets(
     found = find_frames(folder, settings, memory, settle)
     groups = list(group(found.darks, settings))
     names = _unique_names([frames[0] for frames in groups])
-    sets = (_dark_set(name, g, settings) for name, g in zip(names, groups, strict=True))
+    own = own_profile(settings.for_arm(None).values.instrument)
+    sha256 = sha256_of(own) if own else None
+    sets = (_dark_set(name, g, settings, sha256) for name, g in zip(names, groups, strict=True))
     return FoundSets(tuple(sorted(sets, key=attrgetter("name"))), found)
 
 
@@ -116,7 +119,7 @@ def group(frames: Iterable[DarkFrame], settings: Settings) -> Iterator[list[Dark
     """Sort frames into sets, each in the order in which they were taken."""
     together: dict[tuple, list[DarkFrame]] = {}
     for frame in frames:
-        key = frame.profile.sha256, frame.about.arm, frame.template, frame.is_dated
+        key = frame.profile.name, frame.about.arm, frame.template, frame.is_dated
         together.setdefault(key, []).append(frame)
     for members in together.values():
         values = settings.for_arm(members[0].about.arm).values
@@ -154,19 +157,19 @@ def _night(frame: DarkFrame) -> date | None:
     return frame.boundary.night_of(frame.about.mjd_obs) if frame.is_dated else None
 
 
-def _dark_set(name: str, frames: Sequence[DarkFrame], settings: Settings) -> DarkSet:
-    first, last = frames[0], frames[-1]
-    arm = first.about.arm
+def _dark_set(
+    name: str, frames: Sequence[DarkFrame], settings: Settings, profile_sha256: str | None
+) -> DarkSet:
+    first, arm = frames[0], frames[0].about.arm
     tag = f"{DARK.tag}_{arm}" if arm and _ARM.fullmatch(arm) else DARK.tag
     return DarkSet(
         name=name,
         night=_night(first),
         boundary=first.boundary,
         frames=tuple(Entry(frame.path, tag) for frame in frames),
-        profile_sha256=first.profile.sha256,
+        profile=first.profile.name,
+        profile_sha256=profile_sha256,
         arm=arm,
-        first=moment_of(first.about.mjd_obs) if first.is_dated else None,
-        last=moment_of(last.about.mjd_obs) if last.is_dated else None,
         setup=first.about.setup,
         minimum=settings.for_arm(arm).values.minimum_frame_count,
     )
@@ -201,5 +204,5 @@ def _unique_names(first: Sequence[DarkFrame]) -> list[str]:
 def _checksum(first: DarkFrame) -> str:
     """Of what parts sets."""
     about = first.about
-    parts = first.profile.sha256, first.template, about.mjd_obs, about.arm, *about.setup.values()
+    parts = first.profile.name, first.template, about.mjd_obs, about.arm, *about.setup.values()
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]

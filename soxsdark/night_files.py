@@ -1,6 +1,5 @@
 """What a folder of products says of a night: its record, its page, and the page over all nights."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from soxsdark.kinds import DARK
 from soxsdark.publish import publish_changed, writing
 from soxsdark.recipe import Names
 from soxsdark.record import json_text
+from soxsdark.record_file import load_json
 from soxsdark.reduce_sets import SetResult, State
 from soxsdark.set_state import Earlier
 from soxsdark.sof import read_sof
@@ -152,11 +152,9 @@ def _earlier_entries(folder: Path) -> list[dict[str, Any]]:
 def _sets_of(path: Path) -> list[dict[str, Any]]:
     """The sets that a night's record lists; none if it is no record of ours."""
     try:
-        sets = [
-            {key: entry[key] for key in ENTRY} for entry in json.loads(path.read_bytes())["sets"]
-        ]
-        return [entry for entry in sets if os.path.basename(entry["name"]) == entry["name"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        entries = [{key: entry[key] for key in ENTRY} for entry in load_json(path)["sets"]]
+        return [entry for entry in entries if os.path.basename(entry["name"]) == entry["name"]]
+    except (InputError, KeyError, TypeError):
         return []
 
 

@@ -5,7 +5,6 @@ import json
 import math
 import platform
 import sys
-import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from .compiled import path_in_use
-from .errors import ExitCode, SoxsdarkError
+from .errors import ExitCode, SoxsdarkError, place_of
 from .publish import writing
 from .version import __version__
 
@@ -193,7 +192,7 @@ def failure_record(
             "exit-code": _exit_code(error),
             "type": type(error).__name__,
             "message": message_of(error),
-            "where": None if is_expected(error) else _place(error),
+            "where": None if is_expected(error) else place_of(error),
         },
         "settings-file": settings_file and settings_file.absolute(),
         "inputs": list(inputs),
@@ -212,12 +211,6 @@ def message_of(error: BaseException) -> str:
     if isinstance(error, SystemExit) and error.code == ExitCode.TERMINATED:
         return "terminated"
     return str(error) or type(error).__name__
-
-
-def _place(error: BaseException) -> str | None:
-    """Return file and line of a bug."""
-    stack = traceback.extract_tb(error.__traceback__)
-    return f"{Path(stack[-1].filename).name}:{stack[-1].lineno}" if stack else None
 
 
 def _exit_code(error: BaseException) -> int:

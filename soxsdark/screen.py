@@ -93,14 +93,14 @@ def found_sets_table(sets: Sequence["DarkSet"]) -> str:
         (one.folder, one.name, len(one.frames), "too small" if one.is_too_small else "")
         for one in sets
     ]
-    return _table(rows, ("night", "set", "frames", ""), ("left", "left", "right", "left"))
+    return table(rows, ("night", "set", "frames", ""), ("left", "left", "right", "left"))
 
 
 def sets_table(results: Sequence["SetResult"]) -> str:
     """The table of the sets of a night."""
     rows = [(r.night, r.name, r.frames, r.state, r.verdict or "-", r.why) for r in results]
     headers = ("night", "set", "frames", "state", "verdict", "because")
-    return _table(rows, headers, ("left", "left", "right", "left", "left", "left"))
+    return table(rows, headers, ("left", "left", "right", "left", "left", "left"))
 
 
 def night_summary(report: "NightReport") -> str:

@@ -1,18 +1,19 @@
 """Whether what an earlier run has made of a set is current: by its record and by checksums."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from soxsdark.errors import InputError
 from soxsdark.find_sets import DarkSet
 from soxsdark.hashes import Hashes
 from soxsdark.kinds import DARK
 from soxsdark.quality import QaFlag
 from soxsdark.recipe import Names
 from soxsdark.record import plain
+from soxsdark.record_file import load_json
 from soxsdark.settings import Settings
 from soxsdark.version import __version__
 
@@ -25,7 +26,8 @@ class Earlier:
     """What the record of a run that succeeded says, as far as it counts here."""
 
     version: str
-    profile_sha256: str
+    profile: tuple[str, str | None]
+    """Name, and SHA-256 of the file of a user's own."""
     inputs: Mapping[str, str]
     """SHA-256 of each raw, by its path."""
     settings: Mapping[str, Any]
@@ -40,13 +42,13 @@ class Earlier:
     def read(cls, path: Path) -> "Earlier | None":
         """Read the record of a run; None if there is none, or none of a run that succeeded."""
         try:
-            record = json.loads(path.read_bytes())
-            metrics = record["metrics"]
+            record = load_json(path)
+            metrics, own = record["metrics"], record["instrument-profile-file"]
             if record["succeeded"] is not True:
                 return None
             return cls(
                 version=record["version"],
-                profile_sha256=record["instrument-profile-sha256"],
+                profile=(record["instrument-profile"], own and own["sha256"]),
                 inputs={str(frame["path"]): frame["sha256"] for frame in record["frames"]},
                 settings={key: given["value"] for key, given in record["settings"].items()},
                 products={str(file["name"]): file["sha256"] for file in record["products"]},
@@ -54,7 +56,7 @@ class Earlier:
                 concerns=tuple(str(m["why"]) for m in metrics.values() if m["verdict"] != "GOOD"),
                 metrics={name: metric["value"] for name, metric in metrics.items()},
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (InputError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
 
@@ -77,7 +79,7 @@ def why_due(one: DarkSet, folder: Path, settings: Settings, hashes: Hashes) -> s
         return "record damaged" if (folder / names.record).exists() else "new"
     if earlier.version != __version__:
         return "other version of the program"
-    if earlier.profile_sha256 != one.profile_sha256:
+    if earlier.profile != (one.profile, one.profile_sha256):
         return "instrument profile changed"
     if key := _changed_setting(earlier, settings, one.arm):
         return f"{key} changed"

@@ -226,7 +226,6 @@ def test_program_version_and_profile_count(run, tmp_path, monkeypatch):
     profile.write_text(text)
     shutil.rmtree(tmp_path / "raw" / "xsh")
     run("--instrument", profile)
-    profile.write_text(f"# a remark\n{text}")
     assert rows(run("--instrument", profile)[1])[NIR][0] == "unchanged"
     profile.write_text(text.replace("ron: 7.3", "ron: 7.4"))
     code, out, _ = run("--instrument", profile)

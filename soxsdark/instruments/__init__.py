@@ -4,7 +4,6 @@ A profile is a YAML file. Those in this folder are known by name; a user's own b
 """
 
 import difflib
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,11 +91,6 @@ class Profile(Declared):
     def needs_arm(self) -> bool:
         """Whether a frame must say which arm it is from."""
         return bool(self.arms) and ANY_ARM not in self.arms
-
-    @property
-    def sha256(self) -> str:
-        """Checksum of the content, however the file is written."""
-        return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()
 
     def keys(self, quantity: Quantity) -> tuple[str, ...]:
         """Return the header keywords of a quantity, the preferred first."""
