@@ -74,8 +74,6 @@ class FoundFrames:
     problems: tuple[Problem, ...]
     others: int
     """FITS files that are no raw darks."""
-    repeats: int
-    """Further names of files that are counted already."""
 
 
 Seen = DarkFrame | Problem | None
@@ -115,7 +113,7 @@ def find_frames(
     """
     memory = {} if memory is None else memory
     look, now = _Look(settings), time.time()
-    darks, problems, others, repeats, seen = [], [], 0, 0, set()
+    darks, problems, others, seen = [], [], 0, set()
     for path in _fits_files(Path(os.path.abspath(folder)), problems):
         try:
             status = os.stat(path)
@@ -123,12 +121,9 @@ def find_frames(
             problems.append(Problem.unreadable(path, error))
             continue
         identity = status.st_dev, status.st_ino
-        if identity in seen:
-            repeats += 1
+        if identity in seen or 0 <= now - status.st_mtime < settle:
             continue
         seen.add(identity)
-        if 0 <= now - status.st_mtime < settle:
-            continue
         known = memory.get(path)
         if known is None or known[0] != signature(status):
             known = memory[path] = signature(status), look(path, status)
@@ -139,7 +134,7 @@ def find_frames(
                 problems.append(problem)
             case None:
                 others += 1
-    return FoundFrames(tuple(darks), tuple(problems), others, repeats)
+    return FoundFrames(tuple(darks), tuple(problems), others)
 
 
 class _Look:

@@ -163,7 +163,7 @@ def test_links_are_followed_once(tmp_path):
     (tmp_path / "raw" / "mounted").symlink_to(tmp_path / "other disk")
     frames = find_frames(tmp_path / "raw", Settings())
     assert [frame.path.name for frame in frames.darks] == ["a.fits", "d.fits"]
-    assert frames.repeats == 2
+    assert frames.others == 0
 
 
 def test_only_headers_are_read(tmp_path):
