@@ -13,6 +13,7 @@ from time import perf_counter
 
 from soxsdark.compiled import path_in_use
 from soxsdark.errors import ProductError, UsageError
+from soxsdark.file_set import Entry, FileSet
 from soxsdark.headers import ProductFacts, product_header
 from soxsdark.inputs import Inputs, find_files, open_inputs
 from soxsdark.kinds import BIAS, DARK, Kind
@@ -31,7 +32,6 @@ from soxsdark.reduction import Progress, Reduced, plan_of, reduce_set, told_of_m
 from soxsdark.report_record import run_record
 from soxsdark.runlog import run_log
 from soxsdark.settings import Settings
-from soxsdark.sof import Entry, FileSet
 from soxsdark.version import __version__
 
 
@@ -121,7 +121,7 @@ def mdark(
     Parameters
     ----------
     inputs : path, sequence of paths, ccdproc ImageFileCollection, or FileSet
-        A SOF, a folder, or FITS files.
+        A SOF, observing blocks, a folder, or FITS files.
     settings : Settings or path, optional
         Settings file; the program's defaults when not given.
     output : path
@@ -193,7 +193,7 @@ def _make(
         settings = Settings.read(settings, overrides)
     elif overrides:
         raise UsageError("overrides and instrument go with a settings file, not with Settings")
-    files = find_files(inputs)
+    files = find_files(inputs, kind)
     names = Names.of(files.name, kind)
     identity = RunIdentity(
         kind.recipe, files.name, files.source, uuid.uuid4().hex, command, started
