@@ -47,8 +47,13 @@ class Detector:
 
 
 def seeds(scene: Scene) -> list[np.random.SeedSequence]:
-    """Give the seed of the detector, then one for each frame, whatever the number of frames."""
-    return np.random.SeedSequence(scene.seed).spawn(scene.frames + 1)
+    """Give the seed of the detector, then one for each frame, whatever the number of frames.
+
+    Darks and biases of one seed are of the same detector, but no frame is like another.
+    """
+    detector, *darks = np.random.SeedSequence(scene.seed).spawn(scene.frames + 1)
+    biases = np.random.SeedSequence([scene.seed, 1]).spawn(scene.frames)
+    return [detector, *(darks if scene.kind == "dark" else biases)]
 
 
 def generators(seed: np.random.SeedSequence, count: int) -> list[np.random.Generator]:

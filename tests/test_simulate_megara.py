@@ -158,3 +158,13 @@ def test_options_are_those_of_the_first_amplifier(tmp_path):
     second = scene.amplifiers[1]
     assert (second.gain, second.header_gain) == pytest.approx((3.2, 1.6))
     assert (second.ron, second.pedestal) == pytest.approx((11, 850))
+
+
+def test_darks_and_biases_of_one_seed_are_one_detector_with_noise_of_its_own(tmp_path):
+    dark, truth = make(tmp_path / "d", frames=2, hot_fraction=0.01, dark=0.0)
+    bias, bias_truth = make(tmp_path / "b", frames=2, hot_fraction=0.01, exptime=0.0)
+    np.testing.assert_array_equal(truth.classes, bias_truth.classes)
+    for one, other in zip(dark, bias, strict=True):
+        quiet = one[:, :50], other[:, :50]
+        correlation = np.corrcoef(*(part[: ROWS // 2].ravel() for part in quiet))[0, 1]
+        assert abs(correlation) < 4 / math.sqrt(50 * ROWS / 2)
