@@ -106,11 +106,11 @@ def _plan(directory: Path, scene: Scene) -> SimulatedSet:
         frames=tuple(directory / name for name in names),
         bad_pixel_map=directory / "bpm.fits",
         truth=directory / "truth.fits",
-        profile=directory / f"{scene.arm.lower()}.yaml" if needs_profile(scene) else None,
+        profile=directory / f"{scene.arm.lower()}.yaml" if _needs_profile(scene) else None,
     )
 
 
-def needs_profile(scene: Scene) -> bool:
+def _needs_profile(scene: Scene) -> bool:
     """Whether the frames are of a size that the instrument's own profile does not know."""
     return scene.shape is not None and len(ARMS[scene.arm].readouts) > 1
 
