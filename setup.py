@@ -35,7 +35,11 @@ setup(
     ext_modules=[KERNEL],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
     packages=find_packages(include=["soxsdark", "soxsdark.*"]),
-    package_data={"soxsdark": ["*.schema.json"], "soxsdark.instruments": ["*.yaml"]},
+    package_data={
+        "soxsdark": ["*.schema.json"],
+        "soxsdark.instruments": ["*.yaml"],
+        "soxsdark.report": ["page.html", "page.css"],
+    },
     install_requires=[
         "numpy>=1.26",
         "astropy>=6.1",
@@ -48,6 +52,8 @@ setup(
         "tabulate>=0.9",
         "click>=8.1",
         "tqdm>=4.66",
+        "matplotlib>=3.8",
+        "jinja2>=3.1",
     ],
     extras_require={
         "test": [

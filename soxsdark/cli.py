@@ -16,6 +16,7 @@ COMMANDS = {
     "mdark": "recipes",
     "mbias": "recipes",
     "subtract": "subtract",
+    "report": "report",
     "simulate": "simulate",
     "record": "record",
     "instruments": "instruments",

@@ -87,7 +87,8 @@ def rerun(
         record, file, options
     )
     made = {product["name"]: product for product in again["products"]}
-    compared = tuple(_compare(product, made.get(product.name)) for product in record.products)
+    images = (product for product in record.products if product.datasums)
+    compared = tuple(_compare(product, made.get(product.name)) for product in images)
     return Rerun(files, compared, _differences(record, again))
 
 

@@ -25,6 +25,8 @@ RECIPE_OPTIONS = (
         "--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0)."
     ),
     click.option("--instrument", metavar="NAME|YAML", help="Instrument profile."),
+    click.option("--report", is_flag=True, help="Make NAME.html too: verdict, tables, pictures."),
+    click.option("--plots", type=ANY_PATH, metavar="DIR", help="Put the pictures there, as PNG."),
 )
 
 
