@@ -11,6 +11,8 @@ _UNITS = {
     **dict.fromkeys(ELECTRONS, "e⁻"),
     **{f"{name}/s": "e⁻/s" for name in ELECTRONS},
 }
+SMALL = 1e-3
+"""A value with an error gets a power of ten below this."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 
@@ -31,8 +33,7 @@ def number(
     if isinstance(value, int):
         return _signed(f"{value:,}")
     if isinstance(error, int | float) and math.isfinite(error) and error > 0:
-        decimals = min(max(1 - math.floor(math.log10(error)), 0), 8)
-        return f"{_signed(f'{value:,.{decimals}f}')} ± {error:.{decimals}f}"
+        return _with_error(value, error)
     if unit in ELECTRONS:
         decimals = 3
     if decimals is not None:
@@ -40,8 +41,22 @@ def number(
     text = f"{value:.5g}"
     if "e" not in text:
         return _signed(text)
-    figures, _, power = text.partition("e")
-    return _signed(f"{figures} × 10") + str(int(power)).translate(_RAISED)
+    figures, _, exponent = text.partition("e")
+    return _signed(figures) + _times(int(exponent))
+
+
+def _with_error(value: float, error: float) -> str:
+    size = max(abs(value), error)
+    if size < SMALL:
+        exponent = math.floor(math.log10(size))
+        scaled = (number * 10.0**-exponent for number in (value, error))
+        return f"({_with_error(*scaled)}){_times(exponent)}"
+    decimals = min(max(1 - math.floor(math.log10(error)), 0), 8)
+    return f"{_signed(f'{value:,.{decimals}f}')} ± {error:.{decimals}f}"
+
+
+def _times(exponent: int) -> str:
+    return f" × 10{str(exponent).translate(_RAISED)}"
 
 
 def power(value: float) -> str:
