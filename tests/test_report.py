@@ -8,6 +8,7 @@ import shutil
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -278,7 +279,10 @@ def test_page_of_a_full_frame_is_light(tmp_path):
     files = simulate(tmp_path / "n", Scene(seed=5))
     made = mdark(files.sof, output=tmp_path / "o", report=True)
     assert made.page.stat().st_size < 3e6
-    assert made.record["seconds"]["report"] < 3
+    # of this process alone, whatever else the machine does
+    begun = process_time()
+    report_run(made.record_file, tmp_path / "again.html")
+    assert process_time() - begun < 3
 
 
 # What is drawn
