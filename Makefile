@@ -1,10 +1,12 @@
 # make demo: a master dark from simulated raws. make test: the tests. make test-slow: the long ones.
 # make schema: the published schema of records, anew from the model.
+# make real-data: raw frames of a real camera, for the tests that need them.
 # make bench: speed beside other programs (BENCH=--quick: small frames, BENCH=--help: more).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+REAL_DATA := real-data
 WORKERS ?= auto
 PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-pip-version-check
 
@@ -12,10 +14,10 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-p
 CHECKED := -O1 -g -DSD_ONE_TARGET -fsanitize=address,undefined -fno-sanitize-recover=all
 CHECKED_IN := build/checked
 
-.PHONY: help demo test test-slow test-numpy bench schema lint sanitize wheel-check clean
+.PHONY: help demo test test-slow test-numpy real-data bench schema lint sanitize wheel-check clean
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
+	@sed -n '1,4s/^# //p' Makefile
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +40,11 @@ test-slow: $(VENV)/.installed
 # The same tests without the compiled kernel.
 test-numpy: $(VENV)/.installed
 	SOXSDARK_KERNEL=numpy $(BIN)/python -m pytest -n $(WORKERS) -q -m "not slow"
+
+# ESIS, a package under the BSD licence; what it depends on is not needed.
+real-data: $(BIN)/python
+	rm -rf $(REAL_DATA)
+	$(PIP) install --quiet --no-deps --target $(REAL_DATA) msfc-ccd==1.2.0
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m bench $(BENCH)
@@ -69,4 +76,4 @@ wheel-check: $(VENV)/.installed
 	sh tests/wheel_check.sh "$(CURDIR)" "$(PYTHON)"
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) $(REAL_DATA) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

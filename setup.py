@@ -38,6 +38,7 @@ setup(
     package_data={
         "soxsdark": ["*.schema.json", "templates/*.html"],
         "soxsdark.instruments": ["*.yaml"],
+        "soxsdark.report": ["page.html", "page.css"],
     },
     install_requires=[
         "numpy>=1.26",
@@ -50,8 +51,9 @@ setup(
         "pydantic>=2.7",
         "tabulate>=0.9",
         "click>=8.1",
-        "jinja2>=3.1",
         "tqdm>=4.66",
+        "matplotlib>=3.8",
+        "jinja2>=3.1",
     ],
     extras_require={
         "test": [

@@ -12,7 +12,8 @@ from soxsdark.version import __version__
 if TYPE_CHECKING:
     from soxsdark.noise_map import create_noise_map
     from soxsdark.recipe import mbias, mdark
-    from soxsdark.simulator import Scene, read_truth, simulate
+    from soxsdark.scene import Scene
+    from soxsdark.simulator import read_truth, simulate
     from soxsdark.stacking import clip_and_stack
     from soxsdark.subtract import subtract_dark
 
@@ -21,7 +22,7 @@ _HOMES = {
     "create_noise_map": "soxsdark.noise_map",
     "mbias": "soxsdark.recipe",
     "mdark": "soxsdark.recipe",
-    "Scene": "soxsdark.simulator",
+    "Scene": "soxsdark.scene",
     "simulate": "soxsdark.simulator",
     "read_truth": "soxsdark.simulator",
     "subtract_dark": "soxsdark.subtract",

@@ -23,6 +23,8 @@ from soxsdark.setups import Description
 
 MASKS = ("QUAL", "MASK", "DQ")
 UNCERTAINTIES = ("ERRS", "UNCERT")
+COUNTS = ("NCOM", "MAP")
+"""Numbers of samples: no masks, though integers."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _read(path: Path) -> _Content:
             header.update(main.header)
         sigma = next((hdu for hdu in others if hdu.name in UNCERTAINTIES), None)
         mask = next((hdu for hdu in others if hdu.name in MASKS), None) or next(
-            (hdu for hdu in others if hdu.header["BITPIX"] > 0), None
+            (hdu for hdu in others if hdu.header["BITPIX"] > 0 and hdu.name not in COUNTS), None
         )
         return _Content(
             header=header,

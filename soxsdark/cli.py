@@ -16,6 +16,7 @@ COMMANDS = {
     "subtract": "subtract",
     "night": "night",
     "sof": "sof",
+    "report": "report",
     "simulate": "simulate",
     "record": "record",
     "instruments": "instruments",

@@ -217,7 +217,8 @@ def _is_kept(card: fits.Card, trimmed: bool) -> bool:
 def _put_times(header: fits.Header, facts: ProductFacts, now: datetime) -> None:
     date = now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
     _put(header, "DATE", date, "UTC when this file was made")
-    first, mjd = facts.first_date_obs, facts.first_mjd
+    # FITS knows no Z behind a time, which is UTC anyway
+    first, mjd = (facts.first_date_obs or "").removesuffix("Z"), facts.first_mjd
     _put(header, "DATE-OBS", first or _date_of(mjd), "Start of the first exposure")
     _put(header, "MJD-OBS", _mjd_of(first) if mjd is None else mjd, "[d] Same, as MJD")
     _put(header, "DATE-END", _date_of(facts.last_mjd), "End of the last exposure")

@@ -10,6 +10,7 @@ import numpy as np
 from soxsdark.amplifiers import cut
 from soxsdark.calibration import MasterBias, open_master_bias
 from soxsdark.errors import InputError
+from soxsdark.file_set import FileSet
 from soxsdark.frame import Frame, is_product
 from soxsdark.instruments import Profile, load_profile, own_profile, recognise
 from soxsdark.kinds import BIAS, DARK, Kind
@@ -19,7 +20,7 @@ from soxsdark.product import read_input_mask
 from soxsdark.record import sha256_of
 from soxsdark.settings import EffectiveSettings, Settings
 from soxsdark.setups import describe
-from soxsdark.sof import FileSet, read_inputs
+from soxsdark.sof import read_inputs
 from soxsdark.survey import RawDark
 
 MANY_BAD = 0.2
@@ -82,8 +83,11 @@ class Inputs:
         return tuple(dict.fromkeys(every))
 
 
-def find_files(inputs) -> FileSet:
-    """The files of a SOF, a folder, FITS paths, a ccdproc ImageFileCollection, or a FileSet."""
+def find_files(inputs, kind: Kind = DARK) -> FileSet:
+    """The files of a SOF, observing blocks, a folder, FITS paths, ImageFileCollection or FileSet.
+
+    `kind` says which of several observing blocks.
+    """
     if isinstance(inputs, FileSet):
         return inputs
     if hasattr(inputs, "files_filtered"):
@@ -93,7 +97,7 @@ def find_files(inputs) -> FileSet:
         name = Path(location).resolve().name if location else found.name
         source = Path(location) if location else found.source
         return replace(found, name=name or found.name, source=source)
-    return read_inputs(inputs)
+    return read_inputs(inputs, kind)
 
 
 def open_inputs(

@@ -4,64 +4,38 @@ import logging
 import shlex
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
 
+from soxsdark.clock import Clock
 from soxsdark.compiled import path_in_use
 from soxsdark.errors import ProductError, UsageError
+from soxsdark.file_set import Entry, FileSet
 from soxsdark.headers import ProductFacts, product_header
 from soxsdark.inputs import Inputs, find_files, open_inputs
 from soxsdark.kinds import BIAS, DARK, Kind
+from soxsdark.names import Names
 from soxsdark.product import Product, write_products
 from soxsdark.publish import Workspace
 from soxsdark.quality import QaFlag
 from soxsdark.record import (
     RunIdentity,
     failure_record,
+    file_entry,
     is_expected,
     message_of,
+    plain,
     product_entry,
     write_record,
 )
 from soxsdark.reduction import Progress, Reduced, plan_of, reduce_set, told_of_memory
+from soxsdark.report import picture_files
 from soxsdark.report_record import run_record
 from soxsdark.runlog import run_log
 from soxsdark.settings import Settings
-from soxsdark.sof import Entry, FileSet
 from soxsdark.version import __version__
-
-
-@dataclass(frozen=True)
-class Names:
-    """File names of one run's products."""
-
-    master: str
-    mask: str | None
-    """A master bias has its flags in itself alone."""
-    record: str
-    log: str
-    failure: tuple[str, str]
-    """Log and record of a run that failed."""
-
-    @classmethod
-    def of(cls, name: str, kind: Kind) -> "Names":
-        """Names after the SOF or folder; a bias and a dark of one folder do not meet."""
-        run = name if kind is DARK else f"{name}_{kind.product}"
-        return cls(
-            master=f"{name}_{kind.product}.fits",
-            mask=f"{name}_BPM.fits" if kind is DARK else None,
-            record=f"{run}.json",
-            log=f"{run}.log",
-            failure=(f"{run}_FAILED.log", f"{run}_FAILED.json"),
-        )
-
-    @property
-    def products(self) -> tuple[str, ...]:
-        """All that a run that succeeds publishes, the record last."""
-        return tuple(n for n in (self.master, self.mask, self.log, self.record) if n)
 
 
 @dataclass(frozen=True)
@@ -73,6 +47,8 @@ class Result:
     """None of a master bias."""
     record_file: Path
     log: Path
+    page: Path | None
+    """None where no report was asked for."""
     metrics: dict[str, float | int | None]
     qa_flag: QaFlag
     record: dict = field(repr=False)
@@ -86,20 +62,8 @@ class Result:
     @property
     def products(self) -> tuple[Path, ...]:
         """Paths of all products."""
-        return tuple(p for p in (self.master, self.mask, self.record_file, self.log) if p)
-
-
-class _Clock:
-    """Seconds spent in each stage."""
-
-    def __init__(self) -> None:
-        self._last = perf_counter()
-        self.seconds: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        now = perf_counter()
-        self.seconds[stage] = round(now - self._last, 4)
-        self._last = now
+        paths = (self.master, self.mask, self.record_file, self.log, self.page)
+        return tuple(path for path in paths if path)
 
 
 def mdark(
@@ -112,6 +76,8 @@ def mdark(
     instrument: str | None = None,
     bad_pixel_map: Path | str | None = None,
     master_bias: Path | str | None = None,
+    report: bool = False,
+    plots: Path | str | None = None,
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Result:
@@ -120,7 +86,7 @@ def mdark(
     Parameters
     ----------
     inputs : path, sequence of paths, ccdproc ImageFileCollection, or FileSet
-        A SOF, a folder, or FITS files.
+        A SOF, observing blocks, a folder, or FITS files.
     settings : Settings or path, optional
         Settings file; the program's defaults when not given.
     output : path
@@ -135,6 +101,10 @@ def mdark(
         FITS image, non-zero = bad.
     master_bias : path, optional
         FITS image of the same setup, in electron or ADU: subtracted once, from the mean.
+    report : bool
+        Make a page of pictures and tables too, ``<name>.html``.
+    plots : path, optional
+        Folder of the pictures alone, PNG; none are made by default.
     command : sequence of str
         For the record: what the user typed.
     progress : callable, optional
@@ -148,7 +118,8 @@ def mdark(
     calibrations = {"bad_pixel_map": bad_pixel_map, "master_bias": master_bias}
     return _make(
         DARK, inputs, settings, overrides, instrument, output, overwrite,
-        calibrations=calibrations, command=tuple(command), progress=progress,
+        calibrations=calibrations, report=report, plots=plots, command=tuple(command),
+        progress=progress,
     )  # fmt: skip
 
 
@@ -161,6 +132,8 @@ def mbias(
     overrides: Sequence[str] = (),
     instrument: str | None = None,
     bad_pixel_map: Path | str | None = None,
+    report: bool = False,
+    plots: Path | str | None = None,
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Result:
@@ -176,29 +149,33 @@ def mbias(
     """
     return _make(
         BIAS, inputs, settings, overrides, instrument, output, overwrite,
-        calibrations={"bad_pixel_map": bad_pixel_map}, command=tuple(command), progress=progress,
+        calibrations={"bad_pixel_map": bad_pixel_map}, report=report, plots=plots,
+        command=tuple(command), progress=progress,
     )  # fmt: skip
 
 
 def _make(
     kind: Kind, inputs, settings, overrides, instrument, output, overwrite, *,
-    calibrations: dict, command: tuple[str, ...], progress: Progress | None,
+    calibrations: dict, report: bool, plots, command: tuple[str, ...], progress: Progress | None,
 ) -> Result:  # fmt: skip
     started = datetime.now(UTC)
     if not isinstance(settings, Settings):
         settings = Settings.read(settings, overrides, instrument)
     elif overrides or instrument is not None:
         raise UsageError("overrides and instrument go with a settings file, not with Settings")
-    files = find_files(inputs)
-    names = Names.of(files.name, kind)
+    files = find_files(inputs, kind)
+    names = Names.of(files.name, kind, report)
     identity = RunIdentity(
         kind.recipe, files.name, files.source, uuid.uuid4().hex, command, started
     )
-    with Workspace(output) as work:
+    shown = nullcontext() if plots is None else Workspace(plots)
+    with Workspace(output) as work, shown as gallery:
         _spare_inputs(Path(output), names, files, settings.path, calibrations.get("master_bias"))
         work.check_free(names.products, overwrite)
+        if gallery is not None:
+            gallery.check_free(picture_files(names.run), overwrite)
         with run_log(work.path(names.log), settings.logging, identity.run_id) as logger:
-            run = _Run(kind, files, settings, calibrations, names, identity)
+            run = _Run(kind, files, settings, calibrations, names, gallery, identity)
             try:
                 return run.reduce(work, Path(output), logger, overwrite, progress)
             except BaseException as error:
@@ -233,10 +210,12 @@ class _Run:
     calibrations: dict[str, Path | str | None]
     """Those that the SOF does not name."""
     names: Names
+    gallery: Workspace | None
+    """Where pictures are made, if they are asked for."""
     identity: RunIdentity
 
     def reduce(self, work, output: Path, logger, overwrite: bool, progress) -> Result:
-        clock = _Clock()
+        clock = Clock()
         logger.info("soxsdark %s, run %s", __version__, self.identity.run_id)
         logger.info("command: %s", shlex.join(self.identity.command) or "from Python")
         self._warn_of_mixed(output, logger)
@@ -245,7 +224,8 @@ class _Run:
         self._log_inputs(logger, inputs)
         clock.lap("headers")
         reduced = reduce_set(inputs, progress, clock)
-        written = write_products(self._products(work, reduced), plan_of(inputs).threads)
+        products = self._products(work, reduced)
+        written = write_products(products, plan_of(inputs).threads)
         clock.lap("products")
         self._log_results(logger, reduced)
         record = run_record(
@@ -255,10 +235,13 @@ class _Run:
             products=[product_entry(file) for file in written],
             timings=clock.seconds,
         )
+        pictures = self._report(work, reduced, products[0].header, record, clock)
         write_record(work.path(self.names.record), record)
         for file in written:
             logger.info("product %s: %d bytes, SHA-256 %s", file.name, file.size, file.sha256)
         logger.info("done, QA flag %s", reduced.judged.flag)
+        if self.gallery is not None:
+            self.gallery.publish(pictures, overwrite=overwrite)
         work.publish(self.names.products, overwrite=overwrite, last=self.names.record)
         for name in self.names.failure:
             (output / name).unlink(missing_ok=True)
@@ -267,6 +250,7 @@ class _Run:
             mask=output / self.names.mask if self.names.mask else None,
             record_file=output / self.names.record,
             log=output / self.names.log,
+            page=output / self.names.page if self.names.page else None,
             metrics={m.name: m.value for m in reduced.judged.metrics},
             qa_flag=reduced.judged.flag,
             record=record,
@@ -281,6 +265,23 @@ class _Run:
 
             if said := mixed(output, self.names.record, fits):
                 logger.warning("%s", said)
+
+    def _report(self, work: Workspace, reduced, header, record: dict, clock) -> list[str]:
+        """Make page and pictures, as far as they are asked for, and name the page in the record."""
+        if self.names.page is None and self.gallery is None:
+            return []
+        from soxsdark.report.images import of_reduction
+        from soxsdark.report.output import write_report
+
+        images = of_reduction(reduced, header, with_noise=self.names.mask is not None)
+        page = work.path(self.names.page) if self.names.page else None
+        pictures = write_report(
+            plain(record), self.names.run, images, page=page, plots=self.gallery
+        )
+        if page is not None:
+            record["products"].append(file_entry(page))
+        clock.lap("report")
+        return pictures
 
     def _products(self, work: Workspace, reduced: Reduced) -> list[Product]:
         facts, raw = self._facts(reduced), reduced.inputs.darks[0].frame.header

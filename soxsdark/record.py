@@ -165,6 +165,12 @@ def _version(library: str) -> str:
     return getattr(module, "__version__", None) or version(library)
 
 
+def file_entry(path: Path) -> dict[str, Plain]:
+    """Return the line of a product that is no FITS file."""
+    known = {"name": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
+    return {**known, "datamd5": None, "datasums": {}}
+
+
 def failure_record(
     error: BaseException,
     run: RunIdentity,

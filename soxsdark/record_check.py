@@ -36,7 +36,8 @@ def states(folder: Path, products: Iterable[Product], run_id: str) -> list[State
 
 def _state(path: Path, product: Product, run_id: str) -> str:
     try:
-        own = run_id_of(path)
+        # what is no FITS file has no header to say it
+        own = run_id_of(path) if product.datasums else run_id
         unchanged = sha256_of(path) == product.sha256
     except FileNotFoundError:
         return "missing"

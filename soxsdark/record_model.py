@@ -183,13 +183,13 @@ class Metric(Figure):
 
 
 class Product(Part):
-    """A FITS file that was made; it lies beside the record."""
+    """A file that was made, FITS or a page; it lies beside the record."""
 
     name: FileName = _is("File name.")
     sha256: Sha256 = _is("SHA-256 of the file.")
     size: Count = _is("Its length.", "bytes")
     datamd5: Md5 | None = _is("MD5 of the data of all images, without headers.")
-    datasums: dict[Text, Datasum] = _is("DATASUM of each image, by its name.", min_length=1)
+    datasums: dict[Text, Datasum] = _is("DATASUM of each image, by its name; a page has none.")
 
 
 class Head(Part):

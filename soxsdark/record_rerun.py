@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from soxsdark.errors import InputError, SettingsError
+from soxsdark.file_set import Entry, FileSet
 from soxsdark.instruments import load_profile
 from soxsdark.record import sha256_of
 from soxsdark.record_file import read_record, require_regular
@@ -13,7 +14,6 @@ from soxsdark.record_model import FailedRun, File, MasterRun, SubtractRun
 from soxsdark.record_model import Product as Recorded
 from soxsdark.settings import Settings
 from soxsdark.settings_model import keys
-from soxsdark.sof import Entry, FileSet
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def rerun(
         record, file, options
     )
     made = {product["name"]: product for product in again["products"]}
-    compared = tuple(_compare(product, made.get(product.name)) for product in record.products)
+    images = (product for product in record.products if product.datasums)
+    compared = tuple(_compare(product, made.get(product.name)) for product in images)
     return Rerun(files, compared, _differences(record, again))
 
 

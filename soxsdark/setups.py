@@ -223,7 +223,8 @@ def _type_of(frame: FrameHeader, tag: str | None, expected: Expected) -> str:
 def _image_type(frame: FrameHeader, tag: str | None, kind: Kind) -> str:
     """Return the image type of a dark or bias, or refuse the frame."""
     profile = frame.profile
-    key, value = frame.first("image-type") or (" or ".join(profile.keys("image-type")), None)
+    keys = " or ".join(profile.keys("image-type")) or "image type (no keyword in the profile)"
+    key, value = frame.first("image-type") or (keys, None)
     if value is None:
         if profile.image_type_required:
             wanted = f"a {kind.name}; leave the frame out or correct the header"

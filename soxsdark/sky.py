@@ -3,30 +3,20 @@
 Arrays of one science window, in electrons, unless a name says otherwise.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 
-from soxsdark.errors import InputError
-from soxsdark.simulated_arms import ARMS
-from soxsdark.simulator import PixelClass, Scene
+from soxsdark.cosmic_rays import cosmic_rays
+from soxsdark.scene import PixelClass, Scene, SceneAmplifier
 
 HOT_INDEX = 2.0
 """Hot-pixel rates r are drawn from p(r) ∝ r^-HOT_INDEX."""
 NOISY_FACTORS = (4.0, 10.0)
 TELEGRAPH_STEPS = (5.0, 30.0)
 """Step of a telegraph pixel, in units of the noise of one sample."""
-IONISATION = 100.0
-"""Electrons freed by a minimum-ionising particle per micrometre of its path."""
-IONISATION_SPREAD = 0.35
-"""Sigma of the logarithm of the charge left in one pixel (the long tail of a Landau law)."""
-STEEPEST_SIN2 = 0.9999
-"""Limit of sin² of the angle to the normal: the longest track is 100 pixels."""
-
-COSMICS = np.dtype([("frame", "i4"), ("y", "i4"), ("x", "i4"), ("electrons", "f4")])
 
 
 @dataclass(frozen=True)
@@ -56,48 +46,14 @@ class Detector:
     classes: np.ndarray
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What is true of a simulated set; images of the science window, turned as the products are.
-
-    Attributes
-    ----------
-    expected : numpy.ndarray
-        Expected master dark without the frames' levels, e- in one DIT, float32. Saturation is
-        not applied to it; a telegraph pixel has the middle of its two levels.
-    classes : numpy.ndarray
-        `PixelClass` of every pixel, int16; 0 = good.
-    noise : numpy.ndarray
-        Standard deviation of one sample, e-, float32: read noise, shot noise, quantisation and
-        the pixel's own factor; cosmic rays and drift are not in it.
-    cosmics : numpy.ndarray
-        Fields frame (from 0), y, x, electrons; one row for every pixel hit in a frame.
-    levels_e : numpy.ndarray
-        Level of each frame, e-.
-    exptime, gain, saturation : float
-        DIT in s, true gain in e-/ADU, saturation in ADU of the raw.
-    """
-
-    expected: np.ndarray
-    classes: np.ndarray
-    noise: np.ndarray
-    cosmics: np.ndarray
-    levels_e: np.ndarray
-    exptime: float
-    gain: float
-    saturation: float
-
-    @property
-    def hits(self) -> np.ndarray:
-        """Number of frames in which a cosmic ray hit each pixel, int16."""
-        counts = np.zeros(self.expected.shape, np.int16)
-        np.add.at(counts, (self.cosmics["y"], self.cosmics["x"]), 1)
-        return counts
-
-
 def seeds(scene: Scene) -> list[np.random.SeedSequence]:
-    """Give the seed of the detector, then one for each frame, whatever the number of frames."""
-    return np.random.SeedSequence(scene.seed).spawn(scene.frames + 1)
+    """Give the seed of the detector, then one for each frame, whatever the number of frames.
+
+    Darks and biases of one seed are of the same detector, but no frame is like another.
+    """
+    detector, *darks = np.random.SeedSequence(scene.seed).spawn(scene.frames + 1)
+    biases = np.random.SeedSequence([scene.seed, 1]).spawn(scene.frames)
+    return [detector, *(darks if scene.kind == "dark" else biases)]
 
 
 def generators(seed: np.random.SeedSequence, count: int) -> list[np.random.Generator]:
@@ -145,10 +101,21 @@ def build_detector(scene: Scene, seed: np.random.SeedSequence) -> Detector:
 
 
 def _read_noise(scene: Scene, rng: np.random.Generator) -> np.ndarray | float:
+    ron = detector_image(scene, [amplifier.ron for amplifier in scene.amplifiers])
     if scene.ron_spread == 0:
-        return scene.ron
+        return ron
     spread = 1 + scene.ron_spread * rng.standard_normal(scene.science_shape, np.float32)
-    return scene.ron * np.maximum(spread, np.float32(0.1))
+    return ron * np.maximum(spread, np.float32(0.1))
+
+
+def detector_image(scene: Scene, values: Sequence[float]) -> np.ndarray | float:
+    """Return an image of the science pixels with one value an amplifier; the value if all agree."""
+    if len(set(values)) == 1:
+        return values[0]
+    image = np.empty(scene.science_shape, np.float32)
+    for amplifier, value in zip(scene.amplifiers, values, strict=True):
+        image[amplifier.place] = value
+    return image
 
 
 def _listed_bad(scene: Scene, classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -196,34 +163,57 @@ def bump(
 
 def expose(
     scene: Scene, detector: Detector, index: int, seed: np.random.SeedSequence
-) -> tuple[np.ndarray, float, np.ndarray]:
+) -> tuple[np.ndarray, tuple[float, ...], np.ndarray]:
     """Take one frame.
 
     Returns
     -------
     raw : numpy.ndarray
         The whole raw image, turned as the products are, in ADU and of the scene's dtype.
-    level : float
-        The frame's level, ADU.
+    levels : tuple of float
+        The frame's level in each amplifier, ADU.
     cosmics : numpy.ndarray
         Rows of the cosmic-ray table.
     """
-    drift, read, shot, switch, sky = generators(seed, 5)
-    level = scene.pedestal + scene.drift * drift.standard_normal()
+    drift, read, shot, switch, sky, tilt = generators(seed, 6)
     raw = read.standard_normal(scene.whole_shape, np.float32)
-    window = raw[scene.window]
-    if scene.ron > 0:
-        window *= np.asarray(detector.ron / scene.ron, np.float32)
-    raw *= np.float32(scene.ron / sqrt(scene.ndit))
-    window += _charge(scene, detector, index, shot)
-    _amplify(window, detector)
+    for amplifier in scene.amplifiers:
+        raw[amplifier.area] *= np.float32(amplifier.ron / sqrt(scene.ndit))
+    science = _science(scene, raw)
+    if scene.ron_spread > 0:
+        mean = detector_image(scene, [amplifier.ron for amplifier in scene.amplifiers])
+        science *= np.asarray(detector.ron / mean, np.float32)
+    science += _charge(scene, detector, index, shot)
+    _amplify(science, detector)
     up = switch.random(detector.telegraph.size) < 0.5
-    _add_at(window, detector.telegraph, detector.steps * up)
+    add_at(science, detector.telegraph, detector.steps * up)
     cosmics = cosmic_rays(scene, index, sky)
-    window[cosmics["y"], cosmics["x"]] += cosmics["electrons"]
-    raw *= np.float32(1 / scene.gain)
-    raw += np.float32(level)
-    return digitise(raw, scene.dtype, scene.saturation), level, cosmics
+    science[cosmics["y"], cosmics["x"]] += cosmics["electrons"]
+    levels = []
+    for amplifier in scene.amplifiers:
+        raw[amplifier.science] = science[amplifier.place]
+        levels.append(amplifier.pedestal + scene.drift * drift.standard_normal())
+        area = raw[amplifier.area]
+        area *= np.float32(1 / amplifier.gain)
+        area += np.float32(levels[-1])
+        if scene.tilt > 0:
+            area += _rise(scene.tilt * tilt.standard_normal(), amplifier)
+    return digitise(raw, scene.dtype, scene.saturation), tuple(levels), cosmics
+
+
+def _science(scene: Scene, raw: np.ndarray) -> np.ndarray:
+    """Return the science pixels of a raw image as one image, a copy."""
+    science = np.empty(scene.science_shape, raw.dtype)
+    for amplifier in scene.amplifiers:
+        science[amplifier.place] = raw[amplifier.science]
+    return science
+
+
+def _rise(height: float, amplifier: SceneAmplifier) -> np.ndarray:
+    """A straight rise along the rows of an amplifier, 0 in the middle of its science pixels."""
+    area, science = amplifier.area[0], amplifier.science[0]
+    rows = np.arange(area.start, area.stop) - (science.start + science.stop - 1) / 2
+    return (height / (science.stop - science.start - 1) * rows[:, None]).astype(np.float32)
 
 
 def _charge(scene: Scene, detector: Detector, index: int, rng: np.random.Generator) -> np.ndarray:
@@ -241,7 +231,7 @@ def _amplify(window: np.ndarray, detector: Detector) -> None:
     window[rows] = mean + detector.factors * (window[rows] - mean)
 
 
-def _add_at(window: np.ndarray, flat: np.ndarray, values: np.ndarray) -> None:
+def add_at(window: np.ndarray, flat: np.ndarray, values: np.ndarray) -> None:
     window[np.unravel_index(flat, window.shape)] += values.astype(np.float32)
 
 
@@ -257,137 +247,3 @@ def digitise(adu: np.ndarray, dtype: str, saturation: float) -> np.ndarray:
     np.rint(adu, out=adu)
     np.clip(adu, np.float32(limits.min), np.floor(high), out=adu)
     return adu.astype(kind)
-
-
-def cosmic_rays(scene: Scene, index: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw straight tracks through a layer one pixel thick, of isotropic directions.
-
-    Returns
-    -------
-    numpy.ndarray
-        One row for every pixel hit, with the charge as this frame shows it (divided by NDIT).
-        Pixels whose corner took less than half an electron are left out.
-    """
-    rows, columns = scene.science_shape
-    mean = scene.cosmic_ray_rate * scene.exptime * scene.ndit * rows * columns
-    count = rng.poisson(mean)
-    start = rng.random((count, 2)) * (rows, columns)
-    sin2 = rng.random(count) * STEEPEST_SIN2
-    azimuth = rng.random(count) * 2 * np.pi
-    length = np.sqrt(sin2 / (1 - sin2))
-    step = length[:, None] * np.stack([np.sin(azimuth), np.cos(azimuth)], axis=1)
-    track, pixel, share = rasterise(start, step)
-
-    path = share * ARMS[scene.arm].pixel_size / np.sqrt(1 - sin2[track])
-    scatter = np.exp(IONISATION_SPREAD * rng.standard_normal(path.size))
-    charge = np.rint(IONISATION * path * scatter)
-    inside = ((pixel >= 0) & (pixel < (rows, columns))).all(axis=1) & (charge > 0)
-    return _merge(index, pixel[inside], charge[inside] / scene.ndit, columns)
-
-
-def rasterise(start: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut lines at the borders of the pixels they cross.
-
-    Parameters
-    ----------
-    start, step : numpy.ndarray
-        (M, 2): first point and extent of each line; pixel (i, j) is [i, i + 1) × [j, j + 1).
-
-    Returns
-    -------
-    line, pixel, share : numpy.ndarray
-        For each piece: its line, its pixel (K, 2), and its share of the line's length.
-    """
-    lines = np.arange(len(start))
-    owners, cuts = [lines, lines], [np.zeros(len(lines)), np.ones(len(lines))]
-    first, last = np.floor(start).astype(int), np.floor(start + step).astype(int)
-    for axis in (0, 1):
-        low, high = np.minimum(first, last)[:, axis], np.maximum(first, last)[:, axis]
-        owner = np.repeat(lines, high - low)
-        nth = np.arange(owner.size) - np.repeat(np.cumsum(high - low) - (high - low), high - low)
-        border = low[owner] + 1 + nth
-        owners.append(owner)
-        cuts.append((border - start[owner, axis]) / step[owner, axis])
-    owner, cut = np.concatenate(owners), np.clip(np.concatenate(cuts), 0, 1)
-    order = np.lexsort((cut, owner))
-    owner, cut = owner[order], cut[order]
-    same = owner[1:] == owner[:-1]
-    line, share = owner[1:][same], np.diff(cut)[same]
-    middle = (cut[1:][same] + cut[:-1][same]) / 2
-    return line, np.floor(start[line] + middle[:, None] * step[line]).astype(int), share
-
-
-def _merge(index: int, pixel: np.ndarray, charge: np.ndarray, columns: int) -> np.ndarray:
-    flat, inverse = np.unique(pixel[:, 0] * columns + pixel[:, 1], return_inverse=True)
-    table = np.zeros(flat.size, COSMICS)
-    table["frame"] = index
-    table["y"], table["x"] = np.divmod(flat, columns)
-    table["electrons"] = np.bincount(inverse, charge, flat.size)
-    return table
-
-
-def truth_of(
-    scene: Scene, detector: Detector, levels_adu: list[float], cosmics: list[np.ndarray]
-) -> Truth:
-    """Gather what is known about a set."""
-    expected = detector.signal.copy()
-    _add_at(expected, detector.telegraph, detector.steps / 2)
-    variance = (detector.ron**2 + detector.signal) / scene.ndit
-    variance.flat[detector.noisy] *= detector.factors**2
-    variance.flat[detector.telegraph] += detector.steps**2 / 4
-    if scene.dtype != "float32":
-        variance += scene.gain**2 / 12
-    return Truth(
-        expected=expected,
-        classes=detector.classes,
-        noise=np.sqrt(variance).astype(np.float32),
-        cosmics=np.concatenate(cosmics),
-        levels_e=np.array(levels_adu) * scene.gain,
-        exptime=scene.exptime,
-        gain=scene.gain,
-        saturation=scene.saturation,
-    )
-
-
-def truth_hdus(truth: Truth) -> list[fits.hdu.base.ExtensionHDU | fits.PrimaryHDU]:
-    """Put the truth into HDUs."""
-    levels = np.zeros(truth.levels_e.size, [("frame", "i4"), ("adu", "f8"), ("electrons", "f8")])
-    levels["frame"] = np.arange(levels.size)
-    levels["adu"], levels["electrons"] = truth.levels_e / truth.gain, truth.levels_e
-    hdus = [
-        fits.PrimaryHDU(truth.expected),
-        fits.ImageHDU(truth.classes, name="CLASS"),
-        fits.ImageHDU(truth.noise, name="NOISE"),
-        fits.BinTableHDU(truth.cosmics, name="COSMICS"),
-        fits.BinTableHDU(levels, name="LEVELS"),
-    ]
-    header = hdus[0].header
-    header["EXTNAME"] = ("EXPECTED", "expected master without the frames' levels")
-    header["HIERARCH ESO PRO CATG"] = ("SIMULATED_TRUTH", "no frame of an instrument")
-    header["BUNIT"] = ("electron", "in one DIT")
-    header["EXPTIME"] = (truth.exptime, "[s] exposure time of one DIT")
-    header["GAIN"] = (truth.gain, "[e-/ADU] true gain")
-    if np.isfinite(truth.saturation):
-        header["SATURATE"] = (truth.saturation, "[ADU] saturation of the raw")
-    hdus[1].header["COMMENT"] = ", ".join(f"{kind.value} {kind.name}" for kind in PixelClass)
-    hdus[2].header["BUNIT"] = "electron"
-    return hdus
-
-
-def load_truth(path: Path) -> Truth:
-    """Read a truth file; see `soxsdark.simulator.read_truth`."""
-    try:
-        with fits.open(path) as hdus:
-            header = hdus[0].header
-            return Truth(
-                expected=hdus["EXPECTED"].data.astype(np.float32),
-                classes=hdus["CLASS"].data.astype(np.int16),
-                noise=hdus["NOISE"].data.astype(np.float32),
-                cosmics=np.asarray(hdus["COSMICS"].data).astype(COSMICS),
-                levels_e=np.asarray(hdus["LEVELS"].data["electrons"], float),
-                exptime=header["EXPTIME"],
-                gain=header["GAIN"],
-                saturation=header.get("SATURATE", np.inf),
-            )
-    except (OSError, KeyError) as problem:
-        raise InputError(f"{path}: not a readable truth file ({problem})") from problem

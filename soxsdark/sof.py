@@ -8,17 +8,28 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from soxsdark.errors import InputError
+from soxsdark.file_set import (
+    FITS_SUFFIXES,
+    Entry,
+    FileSet,
+    find,
+    is_fits_name,
+    refuse_repeats,
+    require_regular,
+    shortened,
+    show,
+    status_of,
+)
+from soxsdark.kinds import DARK, Kind
+from soxsdark.observing_block import is_block_name, read_block
 
-FITS_SUFFIXES = (".fits", ".fit", ".fts")
 ALLOWED_TAGS = "DARK, DARK_<ARM>, BIAS, BIAS_<ARM>, BP_MAP_<ARM>, MASTER_BIAS_<ARM>"
 FALLBACK_NAME = "darks"
 LARGEST_SOF = 4_000_000
 
-_FITS_NAME = re.compile(r".\.(?:fits|fit|fts)(?:\.gz|\.fz)?\Z", re.IGNORECASE)
 _TAG = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 _FRAME_TAG = re.compile(r"(?:DARK|BIAS)(?:_[A-Z0-9]+)?\Z")
 _MAP_TAG = re.compile(r"BP_MAP(?:_[A-Z0-9_]+)?\Z")
@@ -27,54 +38,15 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _COMMENT = re.compile(r"\s#")
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One file of a set.
-
-    Attributes
-    ----------
-    path : Path
-        As written when it comes from `read_sof`, found and checked when from `read_inputs`.
-    tag : str or None
-        What the SOF says the file is for; None is a frame.
-    line : int or None
-        Line of the SOF, from 1; None when the file does not come from a SOF.
-    """
-
-    path: Path
-    tag: str | None = None
-    line: int | None = None
-
-
-@dataclass(frozen=True)
-class FileSet:
-    """The files of one run.
-
-    Attributes
-    ----------
-    name : str
-        What product names begin with: the stem of the SOF or the name of the folder.
-    frames : tuple of Entry
-        The raw frames, in the order given; sorted by name for a folder.
-    bad_pixel_map, master_bias : Entry or None
-    source : Path or None
-        The SOF or the folder; None for a list of FITS files.
-    """
-
-    name: str
-    frames: tuple[Entry, ...]
-    bad_pixel_map: Entry | None = None
-    source: Path | None = None
-    master_bias: Entry | None = None
-
-
-def read_inputs(inputs: Path | str | Sequence[Path | str]) -> FileSet:
+def read_inputs(inputs: Path | str | Sequence[Path | str], kind: Kind = DARK) -> FileSet:
     """Find the files that the user means.
 
     Parameters
     ----------
     inputs : path, or sequence of paths
-        A SOF, a folder, or one or several FITS files.
+        A SOF, observing blocks (``.yaml``), a folder, or one or several FITS files.
+    kind : Kind
+        Of the frames wanted: which of several observing blocks is read.
 
     Returns
     -------
@@ -92,13 +64,10 @@ def read_inputs(inputs: Path | str | Sequence[Path | str]) -> FileSet:
     paths = [Path(path) for path in paths]
     if len(paths) > 1 or is_fits_name(paths[0]):
         return _several(paths)
-    mode = _stat(paths[0]).st_mode
-    return _folder(paths[0]) if stat.S_ISDIR(mode) else _set_of_files(paths[0])
-
-
-def is_fits_name(path: Path | str) -> bool:
-    """Tell whether a name ends like a FITS file's (.fits .fit .fts, also .gz or .fz, any case)."""
-    return _FITS_NAME.search(os.path.basename(path)) is not None
+    mode = status_of(paths[0]).st_mode
+    if stat.S_ISDIR(mode):
+        return _folder(paths[0])
+    return read_block(paths[0], kind) if is_block_name(paths[0]) else _set_of_files(paths[0])
 
 
 def read_sof(path: Path | str) -> tuple[Entry, ...]:
@@ -110,15 +79,15 @@ def read_sof(path: Path | str) -> tuple[Entry, ...]:
         The SOF is missing, not text, or one of its lines is wrong.
     """
     path = Path(path)
-    _require_regular(path, _stat(path))
+    require_regular(path, status_of(path))
     try:
         with path.open("rb") as stream:
             content = stream.read(LARGEST_SOF + 1)
     except OSError as error:
-        raise InputError(f"{_show(path)}: cannot be read ({error.strerror})") from error
+        raise InputError(f"{show(path)}: cannot be read ({error.strerror})") from error
     if b"\0" in content or len(content) > LARGEST_SOF or content.startswith(b"SIMPLE  ="):
         raise InputError(
-            f"{_show(path)}: not a set of files (SOF): binary or too large, expected text with one "
+            f"{show(path)}: not a set of files (SOF): binary or too large, expected text with one "
             f"path a line; the name of a FITS file ends in {' '.join(FITS_SUFFIXES)}"
         )
     return parse_sof(content.decode("utf-8", "surrogateescape"), path)
@@ -133,9 +102,7 @@ def parse_sof(text: str, source: Path | str = "SOF") -> tuple[Entry, ...]:
         A line holds no FITS path or an unknown tag.
     """
     lines = enumerate(_LINE_END.split(text.removeprefix("\ufeff")), start=1)
-    entries = (
-        _parse_line(line, f"{_show(source)} line {number}", number) for number, line in lines
-    )
+    entries = (_parse_line(line, f"{show(source)} line {number}", number) for number, line in lines)
     return tuple(entry for entry in entries if entry is not None)
 
 
@@ -176,7 +143,7 @@ def _parse_line(line: str, where: str, number: int) -> Entry | None:
     path, tag = _split_tag(text)
     if not is_fits_name(path):
         raise InputError(
-            f"{where}: {_short(text)} is no path of a FITS file: expected a name that ends in "
+            f"{where}: {shortened(text)} is no path of a FITS file: expected a name that ends in "
             f"{' '.join(FITS_SUFFIXES)} (also .gz or .fz), then optionally a tag"
         )
     if tag is not None:
@@ -208,65 +175,58 @@ def _split_tag(text: str) -> tuple[str, str | None]:
 
 def _check_tag(tag: str, where: str) -> None:
     if not any(known.match(tag) for known in (_FRAME_TAG, _MAP_TAG, _BIAS_TAG)):
-        raise InputError(f"{where}: unknown tag {_short(tag)}, expected one of {ALLOWED_TAGS}")
+        raise InputError(f"{where}: unknown tag {shortened(tag)}, expected one of {ALLOWED_TAGS}")
 
 
 def _format_line(entry: Entry) -> str:
     line = str(entry.path) if entry.tag is None else f"{entry.path} {entry.tag}"
     again = parse_sof(line, "SOF to be written")
     if [(one.path, one.tag) for one in again] != [(entry.path, entry.tag)]:
-        raise InputError(f"{_short(line)} cannot stand in a SOF: rename the file")
+        raise InputError(f"{shortened(line)} cannot stand in a SOF: rename the file")
     return line
 
 
 def _set_of_files(sof: Path) -> FileSet:
     entries = [_found(entry, sof) for entry in read_sof(sof)]
-    _refuse_repeats(entries, sof)
+    refuse_repeats(entries, sof)
     bpm = _only(entries, _MAP_TAG, "bad-pixel maps", sof)
     bias = _only(entries, _BIAS_TAG, "master biases", sof)
     frames = tuple(entry for entry in entries if entry not in (bpm, bias))
     if not frames:
-        raise InputError(f"{_show(sof)}: names no raw frame; expected one path a line")
+        raise InputError(f"{show(sof)}: names no raw frame; expected one path a line")
     return FileSet(sof.stem.lstrip(".") or FALLBACK_NAME, frames, bpm, sof, bias)
+
+
+def _found(entry: Entry, sof: Path) -> Entry:
+    folders, looked = (sof.parent, Path()), "beside the SOF or in the current folder"
+    return find(entry, folders, f"{show(sof)} line {entry.line}: ", looked)
 
 
 def _only(entries: Iterable[Entry], pattern: re.Pattern, what: str, sof: Path) -> Entry | None:
     found = [entry for entry in entries if entry.tag and pattern.match(entry.tag)]
     if len(found) > 1:
         raise InputError(
-            f"{_show(sof)}: {len(found)} {what} (lines {found[0].line} and {found[1].line}), "
+            f"{show(sof)}: {len(found)} {what} (lines {found[0].line} and {found[1].line}), "
             "expected one at most; keep one"
         )
     return found[0] if found else None
-
-
-def _found(entry: Entry, sof: Path) -> Entry:
-    """Look a path up beside the SOF, then in the current folder."""
-    where = f"{_show(sof)} line {entry.line}: "
-    candidates = [sof.parent / entry.path, entry.path]
-    for path in candidates:
-        if _exists(path):
-            _require_regular(path, _stat(path, where), where)
-            return Entry(path, entry.tag, entry.line)
-    looked = "" if entry.path.is_absolute() else " beside the SOF or in the current folder"
-    raise InputError(f"{where}{_show(entry.path)}: no such file{looked}; correct the path")
 
 
 def _folder(folder: Path) -> FileSet:
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
-        raise InputError(f"{_show(folder)}: cannot be read ({error.strerror})") from error
+        raise InputError(f"{show(folder)}: cannot be read ({error.strerror})") from error
     paths = [folder / name for name in names if is_fits_name(name) and not name.startswith(".")]
     entries = [Entry(path) for path in paths if not path.is_dir()]
     if not entries:
         raise InputError(
-            f"{_show(folder)}: no FITS file in this folder, expected names that end in "
+            f"{show(folder)}: no FITS file in this folder, expected names that end in "
             f"{' '.join(FITS_SUFFIXES)} (also .gz or .fz)"
         )
     for entry in entries:
-        _require_regular(entry.path, _stat(entry.path))
-    _refuse_repeats(entries, folder)
+        require_regular(entry.path, status_of(entry.path))
+    refuse_repeats(entries, folder)
     return FileSet(_folder_name(folder), tuple(entries), None, folder)
 
 
@@ -274,11 +234,11 @@ def _several(paths: list[Path]) -> FileSet:
     for path in paths:
         if not is_fits_name(path):
             raise InputError(
-                f"{_show(path)}: not a FITS name; give one SOF, one folder, or FITS files only"
+                f"{show(path)}: not a FITS name; give one SOF, one folder, or FITS files only"
             )
-        _require_regular(path, _stat(path))
+        require_regular(path, status_of(path))
     entries = tuple(Entry(path) for path in paths)
-    _refuse_repeats(entries, None)
+    refuse_repeats(entries, None)
     parents = {os.path.abspath(path.parent) for path in paths}
     name = _folder_name(Path(parents.pop())) if len(parents) == 1 else FALLBACK_NAME
     return FileSet(name, entries)
@@ -286,51 +246,3 @@ def _several(paths: list[Path]) -> FileSet:
 
 def _folder_name(folder: Path) -> str:
     return os.path.basename(os.path.abspath(folder)).lstrip(".") or FALLBACK_NAME
-
-
-def _refuse_repeats(entries: Iterable[Entry], source: Path | None) -> None:
-    seen: dict[tuple[int, int], Entry] = {}
-    for entry in entries:
-        status = _stat(entry.path)
-        first = seen.setdefault((status.st_dev, status.st_ino), entry)
-        if first is entry:
-            continue
-        if entry.line is not None:
-            where = f"{_show(source or 'SOF')} lines {first.line} and {entry.line}"
-        else:
-            where = f"{_show(first.path)} and {_show(entry.path)}"
-        raise InputError(f"{where}: the same file twice ({_show(entry.path)}); remove one")
-
-
-def _exists(path: Path) -> bool:
-    try:
-        os.stat(path)
-    except (OSError, ValueError):  # ValueError: a name that the system cannot have
-        return False
-    return True
-
-
-def _stat(path: Path, where: str = "") -> os.stat_result:
-    try:
-        return os.stat(path)
-    except FileNotFoundError as error:
-        raise InputError(f"{where}{_show(path)}: no such file or folder") from error
-    except OSError as error:
-        raise InputError(f"{where}{_show(path)}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise InputError(f"{where}{_show(path)}: not a possible file name") from error
-
-
-def _require_regular(path: Path, status: os.stat_result, where: str = "") -> None:
-    if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
-        raise InputError(f"{where}{_show(path)}: is {kind}, expected a regular file")
-
-
-def _show(path: Path | str) -> str:
-    """Return a path as printable text, whatever bytes its name is made of."""
-    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 80 else text[:77] + "...")

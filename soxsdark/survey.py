@@ -182,15 +182,18 @@ def _check_levels(
     darks: Sequence[RawDark], amplifier: Amplifier, levels: np.ndarray, sigma: float, limit: float
 ) -> None:
     typical = float(np.median(levels))
-    worst = int(np.argmax(np.abs(levels - typical)))
-    away = abs(levels[worst] - typical)
-    if sigma > 0 and away > limit * sigma:
-        side = "bright" if levels[worst] > typical else "dark"
-        raise InputError(
-            f"{darks[worst].frame.path}: too {side}: its level{amplifier.of} of "
-            f"{levels[worst]:.1f} e- lies {away / sigma:.1f} sigma from the set's {typical:.1f} "
-            f"e-, at most {limit:g} (maximum-level-deviation) are allowed; leave the frame out"
-        )
+    away = np.abs(levels - typical)
+    off = [i for i in np.argsort(-away, kind="stable") if away[i] > limit * sigma > 0]
+    if not off:
+        return
+    worst, *others = off
+    side = "bright" if levels[worst] > typical else "dark"
+    also = f", and {', '.join(darks[i].name for i in others)} too" if others else ""
+    raise InputError(
+        f"{darks[worst].frame.path}: too {side}: its level{amplifier.of} of "
+        f"{levels[worst]:.1f} e- lies {away[worst] / sigma:.1f} sigma from the set's {typical:.1f} "
+        f"e-, at most {limit:g} (maximum-level-deviation) are allowed; leave the frame out{also}"
+    )
 
 
 @dataclass(frozen=True)

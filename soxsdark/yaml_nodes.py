@@ -6,6 +6,7 @@ tags are refused, so a file can neither grow when it is read nor name a Python o
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -95,14 +96,30 @@ def compose(text: str, name: object) -> yaml.Node | None:
     SettingsError
         When the text is not YAML, or uses what is refused here; names the line.
     """
+    with _composer(text, name) as composer:
+        return composer.get_single_node()
+
+
+def compose_all(text: str, name: object) -> list[yaml.Node]:
+    """Return the root node of each document of a YAML text; otherwise as `compose`."""
+    with _composer(text, name) as composer:
+        nodes = []
+        while composer.check_node():
+            nodes.append(composer.get_node())
+        return nodes
+
+
+@contextmanager
+def _composer(text: str, name: object) -> Iterator[_Composer]:
+    """Give a composer; whatever it finds wrong becomes a `SettingsError`."""
     line = 1
     try:
-        loader = _Composer(text)
+        composer = _Composer(text)
         try:
-            return loader.get_single_node()
+            yield composer
         finally:
-            line = loader.line + 1
-            loader.dispose()
+            line = composer.line + 1
+            composer.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = "; ".join(part for part in (error.context, error.problem) if part)

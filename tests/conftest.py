@@ -60,6 +60,16 @@ def edit() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the raw frames that ``make real-data`` fetches."""
+    default = Path(__file__).resolve().parent.parent / "real-data"
+    folder = Path(os.environ.get("SOXSDARK_REAL_DATA", default)) / "msfc_ccd" / "_data"
+    if not folder.is_dir():
+        pytest.skip(f"no raw frames in {folder}: make real-data, or set SOXSDARK_REAL_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the real frames, which are no part of the project."""
     root = Path(__file__).resolve().parent.parent

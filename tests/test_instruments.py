@@ -299,9 +299,13 @@ DOCS = (Path(__file__).parent.parent / "docs" / "instruments.md").read_text("utf
 def test_example_of_the_documentation_is_a_profile(tmp_path):
     (example,) = re.findall(r"```yaml\n(.*?)```", DOCS, flags=re.DOTALL)
     profile = load_profile(save(tmp_path, example))
-    (section,), trimmed, _ = science_sections((520, 544), profile.detector(None), (2, 2), True)
-    window = section.raw
-    assert (window, trimmed) == ((slice(4, 516), slice(16, 528)), True)
+    sections, trimmed, _ = science_sections((1040, 2152), profile.detector(None), (1, 1), True)
+    halves = slice(8, 520), slice(520, 1032)
+    assert trimmed
+    assert [s.raw[0] for s in sections] == [halves[0], halves[0], halves[1], halves[1]]
+    assert [s.raw[1] for s in sections] == [slice(50, 1074), slice(1078, 2102)] * 2
+    assert all(s.overscan[0] == s.raw[0] for s in sections)
+    assert profile.exposure_time_unit == "ms"
 
 
 def test_documentation_has_every_field_and_quantity():

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from soxsdark.cosmic_rays import rasterise
 from soxsdark.errors import InputError, ProductError, UsageError
+from soxsdark.simulated_truth import Truth
 from soxsdark.simulator import PixelClass, Scene, SimulatedSet, read_truth, simulate
-from soxsdark.sky import Truth, digitise, rasterise
+from soxsdark.sky import digitise
 
 CLEAN = {
     "shape": (128, 160),

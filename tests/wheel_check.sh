@@ -13,8 +13,8 @@ cd "$place"
 "$place/env/bin/soxsdark" --version
 "$place/env/bin/soxsdark" settings init
 "$place/env/bin/soxsdark" simulate raw --shape 128x128
-"$place/env/bin/soxsdark" mdark raw/darks.sof --settings settings.yaml --output out --quiet
-for product in darks_MDARK.fits darks_BPM.fits darks.json darks.log; do
+"$place/env/bin/soxsdark" mdark raw/darks.sof --settings settings.yaml --output out --report --quiet
+for product in darks_MDARK.fits darks_BPM.fits darks.json darks.log darks.html; do
     test -s "out/$product" || { echo "wheel check: out/$product is missing" >&2; exit 1; }
 done
 "$place/env/bin/soxsdark" record schema > schema.json

@@ -8,7 +8,9 @@ from soxsdark.commands.common import ANY_PATH, example, progress_of, reduction, 
 from soxsdark.text import printable
 
 RECIPE_OPTIONS = (
-    click.argument("inputs", nargs=-1, required=True, type=ANY_PATH, metavar="SOF|FOLDER|FITS..."),
+    click.argument(
+        "inputs", nargs=-1, required=True, type=ANY_PATH, metavar="SOF|YAML|FOLDER|FITS..."
+    ),
     click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML)."),
     click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products."),
     click.option("-x", "--overwrite", is_flag=True, help="Replace products that exist."),
@@ -21,6 +23,8 @@ RECIPE_OPTIONS = (
         "--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0)."
     ),
     click.option("--instrument", metavar="NAME|YAML", help="Instrument profile."),
+    click.option("--report", is_flag=True, help="Make NAME.html too: verdict, tables, pictures."),
+    click.option("--plots", type=ANY_PATH, metavar="DIR", help="Put the pictures there, as PNG."),
 )
 
 
@@ -38,8 +42,9 @@ def _recipe_options(command):
 def mdark(stop, **options) -> int:
     """Make a master dark and a mask from a set of raw darks.
 
-    The set is a set-of-files (one path a line, then its tag), a folder, or FITS files. Products:
-    NAME_MDARK.fits, NAME_BPM.fits, NAME.json and NAME.log, after the name of the set.
+    The set is a set-of-files (one path a line, then its tag), numina's observing blocks (.yaml), a
+    folder, or FITS files. Products: NAME_MDARK.fits, NAME_BPM.fits, NAME.json and NAME.log, after
+    the name of the set.
     """
     return _run("mdark", stop, **options)
 

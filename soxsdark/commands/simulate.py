@@ -35,7 +35,7 @@ def _scene_options() -> Iterator[click.Option]:
     from dataclasses import fields
     from typing import get_args, get_type_hints
 
-    from soxsdark.simulator import Scene
+    from soxsdark.scene import Scene
 
     hints = get_type_hints(Scene)
     for option in fields(Scene):
@@ -61,10 +61,11 @@ def _scene_options() -> Iterator[click.Option]:
 @click.pass_obj
 def simulate(stop, directory, overwrite, **options) -> int:
     """Write a set of raw darks as the instrument would, a SOF, and the truth about them."""
-    from soxsdark.simulator import Scene
+    from soxsdark.scene import Scene
     from soxsdark.simulator import simulate as write
 
     made = write(directory, Scene(**options), progress=lambda *_: stop.check(), overwrite=overwrite)
-    for path in (made.sof, made.bad_pixel_map, made.truth):
-        click.echo(path)
+    for path in (made.sof, made.bad_pixel_map, made.truth, made.profile):
+        if path is not None:
+            click.echo(path)
     return ExitCode.DONE

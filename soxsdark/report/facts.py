@@ -1,0 +1,228 @@
+"""What the page says, taken from a record; what a record does not hold is left out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from soxsdark.errors import InputError
+from soxsdark.kinds import BIAS, DARK, Kind
+from soxsdark.orientation import raw_window
+from soxsdark.report.words import NONE, fraction, number, said_time, time_of, unit
+
+VERDICTS = ("GOOD", "PARTIAL", "BAD")
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Amplifier:
+    """What one amplifier reads: pixels of the product, from 0, half-open."""
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class QcRow:
+    """A line of the table of metrics, as text."""
+
+    name: str
+    value: str
+    unit: str
+    ranges: tuple[str, ...]
+    verdict: str
+    why: str
+    frame: str
+    """The frame whose value it is; empty where it is that of the set."""
+
+
+@dataclass(frozen=True)
+class FrameRow:
+    """A line of the table of frames, as text."""
+
+    name: str
+    time: str
+    level: str
+    ron: str
+    clipped: str
+    rejected: str
+    structure: str
+    saturated: str
+    temperature: str
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """An input or a product."""
+
+    name: str
+    folder: str
+    what: str
+    sha256: str
+
+
+def kind_of(record: Mapping) -> Kind:
+    """Dark or bias.
+
+    Raises
+    ------
+    InputError
+        The record is of neither.
+    """
+    for kind in (DARK, BIAS):
+        if record.get("recipe") == kind.recipe:
+            return kind
+    raise InputError(
+        f"the record is of {record.get('recipe')!r}, a report can be made of mdark and mbias"
+    )
+
+
+def settings_of(record: Mapping) -> dict[str, object]:
+    """The values of the settings."""
+    return {key: entry.get("value") for key, entry in record.get("settings", {}).items()}
+
+
+def value_of(record: Mapping, metric: str) -> float | None:
+    """The value of a metric; None where there is none."""
+    return record.get("metrics", {}).get(metric, {}).get("value")
+
+
+def step(record: Mapping) -> float:
+    """By what the values of the master differ at least, electrons; 0 where that is not known."""
+    gain = (record.get("gain") or {}).get("value")
+    return gain / len(record["frames"]) if isinstance(gain, int | float) else 0.0
+
+
+def amplifiers(record: Mapping, shape: tuple[int, int]) -> list[Amplifier]:
+    """Where the amplifiers are in products of `shape`; empty where there are not several."""
+    known = [a for a in record.get("amplifiers") or [] if a.get("rows") and a.get("columns")]
+    if len(known) < 2:
+        return []
+    # the record has them as the raw image lies: a turn back leads from there to the product
+    back = -int(record.get("rotation") or 0) % 360
+    places = ((slice(*a["rows"]), slice(*a["columns"])) for a in known)
+    turned = (raw_window(place, shape, back) for place in places)
+    return [Amplifier((r.start, r.stop), (c.start, c.stop)) for r, c in turned]
+
+
+def thresholds(record: Mapping, noise_floor: float) -> dict[str, float]:
+    """The thresholds of hot and cold pixels with their labels, electrons above the background."""
+    values, found = settings_of(record), {}
+    if (sigma := values.get("cold-pixel-sigma")) is not None:
+        found[f"cold, {sigma:g} σ:"] = -sigma * noise_floor
+    if (sigma := values.get("hot-pixel-sigma")) is not None:
+        found[f"hot, {sigma:g} σ:"] = sigma * noise_floor
+    rate, time = values.get("hot-pixel-rate"), record.get("setup", {}).get("exposure time")
+    if rate is not None and time and kind_of(record) is DARK:
+        found[f"hot, {rate:g} e⁻/s:"] = rate * time
+    return found
+
+
+def qc_rows(record: Mapping) -> Iterator[QcRow]:
+    """The metrics, in their order."""
+    for name, entry in record.get("metrics", {}).items():
+        value, symbol = entry.get("value"), entry.get("unit") or ""
+        yield QcRow(
+            name=name,
+            value=number(value, symbol, entry.get("error")),
+            unit=unit(symbol) or NONE,
+            ranges=tuple(_ranges(entry)),
+            verdict=entry.get("verdict") or NONE,
+            why=entry.get("why") or "",
+            frame=entry.get("frame") or "",
+        )
+
+
+def _ranges(entry: Mapping) -> Iterator[str]:
+    for key, name in (("acceptable-range", "acceptable"), ("warning-range", "expected")):
+        low, high = entry.get(key) or (None, None)
+        if low is not None and high is not None:
+            yield f"{name} {number(low)} … {number(high)}"
+        elif low is not None or high is not None:
+            yield f"{name} {'≥' if high is None else '≤'} {number(low if high is None else high)}"
+
+
+def reasons(record: Mapping) -> list[tuple[str, str]]:
+    """(verdict, why) of every metric that is not good, the bad ones first."""
+    found = [(row.verdict, row.why or row.name) for row in qc_rows(record)]
+    worst = [pair for pair in found if pair[0] in VERDICTS[1:]]
+    return sorted(worst, key=lambda pair: -VERDICTS.index(pair[0]))
+
+
+def warnings_of(record: Mapping) -> list[str]:
+    """The warnings that no metric has said."""
+    said = {why for _, why in reasons(record)}
+    return [line for line in record.get("warnings", []) if line not in said]
+
+
+def frame_rows(record: Mapping, pixels: int) -> Iterator[FrameRow]:
+    """The frames, in their order."""
+    for frame in record.get("frames", []):
+        clipped = (frame.get("clipped-low") or 0) + (frame.get("clipped-high") or 0)
+        yield FrameRow(
+            name=Path(frame["path"]).name,
+            time=said_time(time_of(frame.get("mjd-obs"))),
+            level=number(frame.get("level"), "electron"),
+            ron=number(frame.get("ron"), "electron"),
+            clipped=fraction(clipped, pixels),
+            rejected=fraction(frame.get("rejected") or 0, pixels),
+            structure=number(frame.get("structure"), "electron"),
+            saturated=number(frame.get("saturated")),
+            temperature=number(frame.get("temperature")),
+        )
+
+
+def input_rows(record: Mapping) -> list[FileRow]:
+    """The raw frames and the calibrations."""
+    entries = [(frame, "raw frame") for frame in record.get("frames", [])]
+    for key, what in (("bad-pixel-map", "bad-pixel map"), ("master-bias", "master bias")):
+        if record.get(key):
+            entries.append((record[key], what))
+    rows = []
+    for entry, what in entries:
+        path = Path(entry["path"])
+        tag = entry.get("tag") or what
+        rows.append(FileRow(path.name, str(path.parent), tag, entry.get("sha256") or NONE))
+    return rows
+
+
+def setting_rows(record: Mapping) -> list[tuple[str, str, str]]:
+    """(key, value, origin) of all settings, those that someone has set first."""
+    rows = [
+        (key, _setting(entry.get("value")), str(entry.get("origin", NONE)))
+        for key, entry in record.get("settings", {}).items()
+    ]
+    return sorted(rows, key=lambda row: row[2] == DEFAULT)
+
+
+def _setting(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_setting(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_setting, value)) + "]"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def setup_rows(record: Mapping) -> list[tuple[str, str]]:
+    """What the frames have in common, and where gain, read noise and saturation come from."""
+    rows = [("profile", str(record.get("instrument-profile", NONE)))]
+    for key, value in record.get("setup", {}).items():
+        if isinstance(value, list):
+            value = " × ".join(map(str, value))
+        if value is not None:
+            rows.append((key, number(value) if isinstance(value, int | float) else str(value)))
+    for key, symbol in (("gain", "e⁻/ADU"), ("ron", "e⁻"), ("saturation", "ADU")):
+        known = record.get(key)
+        if isinstance(known, Mapping) and known.get("value") is not None:
+            said = f"{number(known['value'])} {symbol} ({known.get('source')})"
+            rows = [row for row in rows if row[0] != key]
+            rows.append((key, said))
+    return rows
+
+
+def moment(record: Mapping, key: str) -> datetime | None:
+    """A time of the record, whether it is being made or was read."""
+    value = record.get(key)
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -1,0 +1,55 @@
+"""Page and pictures as files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from soxsdark.publish import Workspace, writing
+from soxsdark.report import facts, picture_file
+from soxsdark.report.digest import digest
+from soxsdark.report.images import Images
+from soxsdark.report.page import draw, page_of
+
+
+def write_report(
+    record: Mapping,
+    name: str,
+    images: Images,
+    *,
+    page: Path | None,
+    plots: Workspace | None,
+    doubts: Sequence[str] = (),
+) -> list[str]:
+    """Write the page and the pictures of a run; return the file names of the pictures.
+
+    Parameters
+    ----------
+    record : mapping
+        The record of the run.
+    name : str
+        Name of the run.
+    images : Images
+    page : path or None
+        The page; None: not asked for.
+    plots : Workspace or None
+        Where the pictures are made, PNG; None: not asked for.
+    doubts : sequence of str
+        What is wrong with the products that the images come from.
+
+    Raises
+    ------
+    ProductError
+        A file cannot be written.
+    """
+    borders = facts.amplifiers(record, images.flux.shape)
+    found = digest(images, facts.settings_of(record), facts.step(record), borders)
+    pictures = draw(record, found)
+    if page is not None:
+        text = page_of(record, name, images, found, pictures, doubts)
+        with writing(page):
+            # a file name that is not UTF-8 arrives as lone surrogates
+            page.write_bytes(text.encode("utf-8", errors="replace"))
+    files = {picture_file(name, p.name): p for p in pictures} if plots is not None else {}
+    for file, picture in files.items():
+        with writing(plots.path(file)):
+            plots.path(file).write_bytes(picture.png())
+    return list(files)
