@@ -2,9 +2,9 @@
 
 import gzip
 import os
-import stat
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from soxsdark.errors import InputError
 from soxsdark.frame import joined, reading
+from soxsdark.regular_file import open_regular
 
 Shape = tuple[int, int]
 MAGIC = b"SIMPLE  ="
@@ -41,14 +42,12 @@ def read_header(path: Path, extension: int | str | None = None) -> tuple[fits.He
         Not a regular file, not readable, not FITS, or cut short.
     """
     with reading(path), warnings.catch_warnings(action="ignore"):
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{path}: a pipe, socket or device, expected a regular file")
-        if status.st_size == 0:
-            raise InputError(f"{path}: empty file (0 bytes)")
         packed = path.suffix.lower() == ".gz"
-        with gzip.open(path) if packed else path.open("rb") as file:
-            size = None if packed else status.st_size
+        with open_regular(path) as stored, _unpacked(stored, packed) as file:
+            on_disk = os.fstat(stored.fileno()).st_size
+            if on_disk == 0:
+                raise InputError(f"{path}: empty file (0 bytes)")
+            size = None if packed else on_disk
             primary = None
             for number, header in enumerate(_headers(path, file, size)):
                 primary = header if primary is None else primary
@@ -56,6 +55,10 @@ def read_header(path: Path, extension: int | str | None = None) -> tuple[fits.He
                 if shape is not None and _is_chosen(header, number, extension):
                     return header if header is primary else joined(primary, header), shape
     return primary, None
+
+
+def _unpacked(stored: IO[bytes], packed: bool):
+    return gzip.open(stored) if packed else nullcontext(stored)
 
 
 def _headers(path: Path, file: IO[bytes], size: int | None) -> Iterator[fits.Header]:

@@ -22,6 +22,7 @@ from soxsdark.instruments.detector import Declared, Flag, Longitude, Text
 from soxsdark.instruments.detector import Detector as Detector
 from soxsdark.instruments.window import science_sections as science_sections
 from soxsdark.instruments.window import size_text as size_text
+from soxsdark.regular_file import open_regular
 
 GENERIC = "generic"
 ANY_ARM = "*"
@@ -158,14 +159,14 @@ def _text(name: str) -> str:
 
 def _read(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            text = stream.read(LARGEST_PROFILE + 1)
+        with open_regular(path) as stream:
+            content = stream.read(LARGEST_PROFILE + 1)
+        if len(content) > LARGEST_PROFILE:
+            raise SettingsError(f"{path}: larger than {LARGEST_PROFILE} bytes: no profile")
+        return content.decode("utf-8-sig")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not text in UTF-8"
         raise SettingsError(f"{path}: instrument profile cannot be read ({reason})") from error
-    if len(text) > LARGEST_PROFILE:
-        raise SettingsError(f"{path}: larger than {LARGEST_PROFILE} bytes: no instrument profile")
-    return text
 
 
 class _Loader(yaml.SafeLoader):
