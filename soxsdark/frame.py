@@ -7,6 +7,7 @@ are inflated once, into an unlinked temporary file.
 
 import gzip
 import hashlib
+import math
 import os
 import warnings
 import zlib
@@ -25,6 +26,7 @@ from soxsdark.regular_file import Identity, descriptor_of, identity_of, open_reg
 from soxsdark.spool import Spool
 
 CHUNK = 1 << 20
+GZIP = b"\x1f\x8b"
 PIECE = 1 << 19
 IMAGES = (fits.PrimaryHDU, fits.ImageHDU)
 
@@ -238,6 +240,11 @@ def _pread(descriptor: int, offset: int, buffer: np.ndarray) -> int:
     return done
 
 
+def is_packed(file: IO[bytes]) -> bool:
+    """Tell whether the content is that of gzip, whatever the file is called."""
+    return os.pread(file.fileno(), len(GZIP), 0) == GZIP
+
+
 def _inflate(file: IO[bytes]) -> Spool:
     spool = Spool()
     with gzip.open(file) as packed, spool.writer() as out:
@@ -249,7 +256,7 @@ def _inflate(file: IO[bytes]) -> Spool:
 def _open(cls, path: Path, extension) -> Frame:
     with open_regular(path) as file:
         identity = identity_of(os.fstat(file.fileno()))
-        inflated = _inflate(file) if path.suffix.lower() == ".gz" else None
+        inflated = _inflate(file) if is_packed(file) else None
         size = identity.size if inflated is None else inflated.size
         if size == 0:
             raise InputError(f"{path}: empty file (0 bytes)")
@@ -351,9 +358,19 @@ def joined(primary: fits.Header, own: fits.Header) -> fits.Header:
 
 def _number(header: fits.Header, key: str, default: float) -> float:
     value = header.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value)):
         raise ValueError(f"{key} is {value!r}, a number is expected")
     return float(value)
+
+
+def _blank(header: fits.Header) -> int | None:
+    if "BLANK" not in header:
+        return None
+    value = _number(header, "BLANK", 0.0)
+    if not value.is_integer():
+        raise ValueError(f"BLANK is {value!r}, a whole number is expected")
+    return int(value)
 
 
 def _layout(hdu) -> PixelLayout:
@@ -361,14 +378,13 @@ def _layout(hdu) -> PixelLayout:
     header = hdu.header
     bitpix = int(header["BITPIX"])
     dtype = np.dtype(f">{'f' if bitpix < 0 else 'i'}{abs(bitpix) // 8}" if bitpix != 8 else "u1")
-    blank = header.get("BLANK") if bitpix > 0 else None
     return PixelLayout(
         hdu.fileinfo()["datLoc"],
         (int(header["NAXIS2"]), int(header["NAXIS1"])),
         dtype,
         _number(header, "BSCALE", 1.0),
         _number(header, "BZERO", 0.0),
-        int(blank) if isinstance(blank, int) else None,
+        _blank(header) if bitpix > 0 else None,
     )
 
 

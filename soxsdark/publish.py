@@ -91,7 +91,7 @@ class Workspace:
 
     def __enter__(self) -> "Workspace":
         with writing(self.directory):
-            if self._target.exists() and not self._target.is_dir():
+            if os.path.lexists(self._target) and not self._target.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, "it is not a folder")
             self._target.mkdir(parents=True, exist_ok=True)
             sweep_orphans(self._target)
