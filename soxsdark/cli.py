@@ -79,6 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except OSError as error:
         # everything but the screen is read and written under the name of its file
+        if error.filename is not None:
+            say(bug_line(error))
+            return ExitCode.BUG
         say(f"cannot write to the screen ({error.strerror}); products may be complete")
         return ExitCode.PRODUCT_PROBLEM
     except SystemExit as error:

@@ -129,8 +129,10 @@ class Workspace:
         """
         names = list(names)
         for name in names:
-            target = self._target / name
-            if target.is_dir() and not target.is_symlink():
+            with writing(self.directory / name):
+                target = self._target / name
+                is_folder = target.is_dir() and not target.is_symlink()
+            if is_folder:
                 raise ProductError(f"{self.directory / name}: is a folder; move it away")
         taken = [self.directory / name for name in names if os.path.lexists(self._target / name)]
         if taken and not overwrite:
@@ -183,6 +185,17 @@ class Workspace:
             undo.callback(_take_back, target, os.stat(source), None)
             if not _link(source, target):
                 raise _exists(self.directory / name)
+
+
+def spare_inputs(output: Path, names: Iterable[str], inputs: Iterable[Path | str | None]) -> None:
+    """Raise `ProductError` if a file to be written in `output` is one of the inputs of the run."""
+    known = {os.path.realpath(path) for path in inputs if path is not None}
+    for name in names:
+        if os.path.realpath(output / name) in known:
+            raise ProductError(
+                f"{output / name}: is an input of this run and would be written over; "
+                "choose another folder with -o"
+            )
 
 
 def publish_changed(

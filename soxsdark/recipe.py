@@ -18,7 +18,7 @@ from soxsdark.inputs import Inputs, find_files, open_inputs
 from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.names import Names
 from soxsdark.product import Product, write_products
-from soxsdark.publish import Workspace
+from soxsdark.publish import Workspace, spare_inputs
 from soxsdark.quality import QaFlag
 from soxsdark.record import (
     RunIdentity,
@@ -188,16 +188,9 @@ def _spare_inputs(output: Path, names: Names, files: FileSet, *others) -> None:
 
     The bad-pixel map alone may be the mask of an earlier run of this set.
     """
-    known = {e.path.resolve() for e in files.frames}
-    if files.master_bias is not None:
-        known.add(files.master_bias.path.resolve())
-    known |= {Path(p).resolve() for p in (files.source, *others) if p is not None}
-    for name in (*names.products, *names.failure):
-        if (output / name).resolve() in known:
-            raise ProductError(
-                f"{output / name}: is an input of this run and would be written over; "
-                "choose another folder with -o"
-            )
+    own = files.master_bias.path if files.master_bias else None
+    inputs = (*(entry.path for entry in files.frames), own, files.source, *others)
+    spare_inputs(output, (*names.products, *names.failure), inputs)
 
 
 @dataclass(frozen=True)

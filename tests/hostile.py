@@ -159,7 +159,7 @@ def check_refused(case: Case, raw: Path, output: Path, capsys, command: str = "m
 
 def check_left(output: Path, case: Case, err: str) -> None:
     """Nothing but the log and the record of a failure, which say what the person was told."""
-    if not output.is_dir():
+    if not os.path.isdir(output):
         return
     left = {path.name for path in output.iterdir()} - set(case.extra)
     if not left:
