@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 
 from soxsdark.commands.common import Termination, example, say
-from soxsdark.errors import ExitCode, SoxsdarkError, bug_line
+from soxsdark.errors import ExitCode, SoxsdarkError, bug_line, shortages
 from soxsdark.version import __version__
 
 COMMANDS = {
@@ -63,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     stop = Termination()
     signal.signal(signal.SIGTERM, stop)
     try:
-        return int(cli.main(argv, prog_name="soxsdark", standalone_mode=False, obj=stop) or 0)
+        with shortages():
+            return int(cli.main(argv, prog_name="soxsdark", standalone_mode=False, obj=stop) or 0)
     except click.exceptions.Abort:
         say("interrupted")
         return ExitCode.INTERRUPTED

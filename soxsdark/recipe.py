@@ -11,7 +11,7 @@ from pathlib import Path
 
 from soxsdark.clock import Clock
 from soxsdark.compiled import path_in_use
-from soxsdark.errors import ProductError, UsageError
+from soxsdark.errors import ProductError, UsageError, shortages
 from soxsdark.file_set import Entry, FileSet
 from soxsdark.headers import ProductFacts, product_header
 from soxsdark.inputs import Inputs, find_files, open_inputs
@@ -177,7 +177,8 @@ def _make(
         with run_log(work.path(names.log), settings.logging, identity.run_id) as logger:
             run = _Run(kind, files, settings, calibrations, names, gallery, identity)
             try:
-                return run.reduce(work, Path(output), logger, overwrite, progress)
+                with shortages():
+                    return run.reduce(work, Path(output), logger, overwrite, progress)
             except BaseException as error:
                 run.leave_failure(work, logger, error)
                 raise
