@@ -46,25 +46,25 @@ def ended(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def stopping_at(step: int) -> Callable[[], None]:
-    """What makes a child kill itself before its step of this number."""
-    passed = 0
+class Steps:
+    """Counts the steps on the disk of a child, which may kill itself before one of them."""
 
-    def counted(function):
+    def __init__(self, last: int = 0) -> None:
+        self.passed, self.last = 0, last
+
+    def watch(self) -> None:
+        """Begin to count, in the child."""
+        for name in STEPS:
+            setattr(os, name, self._counted(getattr(os, name)))
+
+    def _counted(self, function: Callable) -> Callable:
         def call(*arguments, **options):
-            nonlocal passed
-            passed += 1
-            if passed == step:
+            self.passed += 1
+            if self.passed == self.last:
                 os.kill(os.getpid(), signal.SIGKILL)
             return function(*arguments, **options)
 
         return call
-
-    def prepare() -> None:
-        for name in STEPS:
-            setattr(os, name, counted(getattr(os, name)))
-
-    return prepare
 
 
 def check_whole(folder: Path) -> None:
@@ -146,7 +146,7 @@ def kill(kind: Kind, count: int, seed: int, seconds: float, steps: int) -> Count
     for moment in moments:
         kind.begin()
         by_step = isinstance(moment, int)
-        pid = forked(kind.run, stopping_at(moment) if by_step else lambda: None)
+        pid = forked(kind.run, Steps(moment).watch if by_step else lambda: None)
         if not by_step:
             time.sleep(moment)
             os.kill(pid, signal.SIGKILL)
@@ -162,15 +162,16 @@ def kill(kind: Kind, count: int, seed: int, seconds: float, steps: int) -> Count
 def measured(kind: Kind) -> tuple[float, int]:
     """Seconds that a whole run takes, and its steps on the disk."""
     kind.begin()
-    started = time.monotonic()
-    assert ended(forked(kind.run)) == 0
-    seconds, low, high = time.monotonic() - started, 1, 100_000
-    while low < high:
-        middle = (low + high) // 2
-        kind.begin()
-        killed = ended(forked(kind.run, stopping_at(middle))) == -signal.SIGKILL
-        low, high = (middle + 1, high) if killed else (low, middle)
-    return seconds, low - 1
+    started, steps = time.monotonic(), Steps()
+    back, told = os.pipe()
+
+    def run() -> int:
+        code = kind.run()
+        os.write(told, str(steps.passed).encode())
+        return code
+
+    assert ended(forked(run, steps.watch)) == 0
+    return time.monotonic() - started, int(os.read(back, 20))
 
 
 if __name__ == "__main__":
