@@ -73,7 +73,8 @@ class Channel:
         self.grid = Grid.of(amplifier.section.shape, BLOCK)
         self.gain = amplifier.gain
         self.quantum = amplifier.gain.value * layout_quantum
-        self.background = np.zeros(self.grid.shape)
+        self.medians: list[np.ndarray] = []
+        """Of the blocks of each frame, electrons above its level."""
         self.bad: np.ndarray | None = None
         self.bias: BiasPart | None = None
         self.images = Pool(lambda: np.empty(amplifier.section.shape, np.float32))
@@ -134,8 +135,8 @@ class Channel:
         self._places = bright_places(*pair, typical, self.grid, sigma, self.bad, self.frames)
 
     def follow(self, part: Part) -> None:
-        """Take in the next frame's background and bright pixels."""
-        self.background += part.medians / self.frames
+        """Take in the next frame's blocks and bright pixels."""
+        self.medians.append(part.medians)
         self._bright.append(part.bright(self._places))
 
     def difference(self, first: Part, second: Part) -> PairNoise:
@@ -146,10 +147,11 @@ class Channel:
 
     def noise_model(self) -> NoiseModel:
         """Join what all pairs of frames say."""
-        background = filled(self.background, 0.0)[self.grid.block_of(self._places)]
+        typical = np.mean(self.medians, axis=0)
+        background = filled(typical, 0.0)[self.grid.block_of(self._places)]
         return build_noise_model(
             self.pairs,
-            self.background,
+            typical,
             self.grid,
             BrightPixels(np.array(self._bright), background),
             gain_known=self.gain.source != "assumed",

@@ -17,8 +17,10 @@ from soxsdark.memory import MIB, Plan, plan, row_blocks
 from soxsdark.orientation import Window, all_to_product
 from soxsdark.parallel import processors
 from soxsdark.product import Mask, Master
-from soxsdark.quality import Judged, judge
+from soxsdark.quality import Images, judge
+from soxsdark.sampling import LineSample
 from soxsdark.survey import Survey, survey
+from soxsdark.verdicts import Judged
 
 Progress = Callable[[str, int, int], None]
 """Called with what is going on, the steps done and the steps in all."""
@@ -54,11 +56,12 @@ def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> 
     step = _counter(tell, "stack", len(blocks))
     combined = combine(inputs.darks, surveyed, settings, blocks, held.threads, step)
     lap("combine")
-    about, master = inputs.darks[0].about, _flagged(inputs, surveyed, combined, bad)
-    flux, flags = master.flux, master.qual
-    judged = judge(inputs, surveyed, flux, flags, combined.used, combined.rejected)
+    about, images = inputs.darks[0].about, _flagged(inputs, surveyed, combined, bad)
     lap("flags")
-    mask = Mask(flags=flags, noise=combined.noise, rejected=combined.rejected)
+    judged = judge(inputs, surveyed, images)
+    lap("metrics")
+    master = images.master
+    mask = Mask(flags=master.qual, noise=combined.noise, rejected=combined.rejected)
     facts = combined.frame_rejected, combined.noise_scale
     turned = (all_to_product(images, about.rotation) for images in (master, mask))
     return Reduced(inputs, surveyed, *turned, judged, *facts)
@@ -93,22 +96,31 @@ def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
     return lambda: tell(what, next(done), total)
 
 
-def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Master:
-    """The master, in the memory of the mean and its errors."""
+def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Images:
+    """The master, in the memory of the mean and its errors, and what its metrics need."""
     levels = surveyed.levels.mean(axis=0)
     if inputs.master_bias is not None:
         _subtract(inputs.master_bias, inputs.darks[0].about.amplifiers, combined, levels)
         levels = np.zeros_like(levels)
     flags = np.empty(combined.mean.shape, dtype=np.int16)
+    excess, sigmas = LineSample(flags.shape), []
     for amplifier, level in zip(inputs.darks[0].about.amplifiers, levels, strict=True):
-        _flag_amplifier(inputs, combined, bad, amplifier.place, float(level), flags)
-    return Master(flux=combined.mean, errs=combined.errors, qual=flags, ncom=combined.used)
+        sigma = _flag_amplifier(inputs, combined, bad, amplifier.place, float(level), flags, excess)
+        sigmas.append(sigma)
+    master = Master(flux=combined.mean, errs=combined.errors, qual=flags, ncom=combined.used)
+    return Images(master, combined, tuple(sigmas), excess)
 
 
 def _flag_amplifier(
-    inputs: Inputs, combined: Combined, bad, place: Window, level: float, flags: np.ndarray
-) -> None:
-    """Flag the pixels of one amplifier, and add their level, in place."""
+    inputs: Inputs,
+    combined: Combined,
+    bad,
+    place: Window,
+    level: float,
+    flags: np.ndarray,
+    sample: LineSample,
+) -> float:
+    """Flag the pixels of one amplifier, and add their level, in place; return their scatter."""
     settings, about = inputs.settings.values, inputs.darks[0].about
     combined, flags = combined.part(place), flags[place]
     bad = None if bad is None else bad[place]
@@ -128,7 +140,9 @@ def _flag_amplifier(
         flux, errors = combined.mean[rows], combined.errors[rows]
         empty = combined.used[rows] == 0
         smooth = background.rows(rows.start, rows.stop)
-        hot, cold = hot_and_cold(flux - smooth, errors, limits)
+        excess = flux - smooth
+        sample.take(place, rows, excess)
+        hot, cold = hot_and_cold(excess, errors, limits)
         if most is not None:
             hot |= combined.frame_high[rows] > most
             cold |= combined.frame_low[rows] > most
@@ -146,6 +160,7 @@ def _flag_amplifier(
         # the mean level in double precision, once, so that float32 rounds only the sum
         flux[...] = flux.astype(np.float64) + level
         np.copyto(errors, background.sigma, where=empty)
+    return background.sigma
 
 
 def _subtract(

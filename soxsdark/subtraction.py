@@ -15,8 +15,8 @@ from soxsdark.master_file import ELECTRON
 from soxsdark.medians import median
 from soxsdark.orientation import all_to_product, to_raw
 from soxsdark.product import Subtracted
-from soxsdark.quality import Metric
 from soxsdark.setups import Description
+from soxsdark.verdicts import Metric
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,8 @@ class Survey:
     """e-/ADU of each amplifier."""
     quanta: tuple[float, ...]
     """Electrons between neighbouring values; 0 for floating-point frames."""
+    block_medians: tuple[np.ndarray, ...]
+    """Of each amplifier, (frames, blocks down, across): above the frame's level, electrons."""
 
     @cached_property
     def levels(self) -> np.ndarray:
@@ -326,7 +328,9 @@ def survey(
         for i, facts in enumerate(passage.found)
     )
     gains = tuple(amplifier.gain.value for amplifier in about.amplifiers)
-    result = Survey(frames, noise, gains, tuple(c.quantum for c in passage.channels))
+    quanta = tuple(channel.quantum for channel in passage.channels)
+    medians = tuple(np.array(channel.medians) for channel in passage.channels)
+    result = Survey(frames, noise, gains, quanta, medians)
     for amplifier, levels, model in zip(
         about.amplifiers, result.levels.T, noise.models, strict=True
     ):

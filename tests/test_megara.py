@@ -12,9 +12,9 @@ from astropy.io import fits
 from soxsdark import mbias, mdark
 from soxsdark.errors import InputError
 from soxsdark.flags import Flag
-from soxsdark.quality import QaFlag
 from soxsdark.scene import PixelClass, Scene
 from soxsdark.simulator import read_truth, simulate
+from soxsdark.verdicts import QaFlag
 
 ROWS, COLUMNS = 384, 320
 HALVES = slice(0, ROWS // 2), slice(ROWS // 2, ROWS)
