@@ -76,6 +76,7 @@ def compare(new: "Master", error: float, previous: Previous) -> tuple[Metric, ..
     """Compare a new master dark, turned as products are, with a previous one.
 
     The difference of the levels is its own metric, and taken off before pixels are compared.
+    Noisy pixels come and go: they are not counted among the hot ones.
 
     Parameters
     ----------
@@ -97,10 +98,10 @@ def compare(new: "Master", error: float, previous: Previous) -> tuple[Metric, ..
     was, now = ((qual & int(Flag.HOT)) != 0 for qual in (file.qual, new.qual))
     moved = int(np.count_nonzero(used & (np.abs(away) > MOVED)))
     total = max(int(np.count_nonzero(used)), 1)
-    hot_known = was.any()
+    hot_known, steady = was.any(), used & ((new.qual | file.qual) & int(Flag.NOISY) == 0)
     counts = {
-        "PREV HOT NEW": ("New hot pixels", used & now & ~was & (away > CHANGED)),
-        "PREV HOT GONE": ("Hot pixels that vanished", used & was & ~now & (away < -CHANGED)),
+        "PREV HOT NEW": ("New hot pixels", steady & now & ~was & (away > CHANGED)),
+        "PREV HOT GONE": ("Hot pixels that vanished", steady & was & ~now & (away < -CHANGED)),
     }
     return (
         Metric(
