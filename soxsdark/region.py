@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,7 +79,7 @@ class Region:
         return self.ron.value / math.sqrt(self.ndit)
 
     def name(self, metric: str) -> str:
-        """Name of a metric of this region."""
+        """Name that a metric has in this region."""
         return f"{metric} {self.number}" if self.number else metric
 
     def metric(self, name: str, figure: Figure, comment: str, **more) -> Metric:
@@ -108,13 +108,17 @@ def regions_of(survey: Survey, about: "Description") -> list[Region]:
             start=1,
         )
     ]  # fmt: skip
+    if len(parts) == 1:
+        return [replace(parts[0], number=0)]
+    # nobody says what the noise of several should be together
+    ron = Sourced(None, "unknown")
     every = Region(
-        0, whole(about.shape), about.gain, about.ron, noise.sigma, survey.quantum, *shared,
+        0, whole(about.shape), about.gain, ron, noise.sigma, survey.quantum, *shared,
         noise.measured_slope, noise.measured_slope_error, survey.frame_levels,
         np.concatenate([part.medians for part in parts], axis=1),
         np.concatenate([part.median_errors for part in parts]),
     )  # fmt: skip
-    return [every, *parts] if len(parts) > 1 else [every]
+    return [every, *parts]
 
 
 def noise_metrics(region: Region, images: Images, kind: str) -> list[Metric]:

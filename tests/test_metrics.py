@@ -1,6 +1,7 @@
 """Figures of merit of plain arrays, against what the arrays were made of."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from soxsdark.metrics import (
     noise_of_mean,
     rejection_ratio,
 )
-from soxsdark.sampling import ExcessSample, Spread
+from soxsdark.sampling import PIXELS, Lines, LineSample
 
 
 def rng(seed: int = 5) -> np.random.Generator:
@@ -30,31 +31,36 @@ def rng(seed: int = 5) -> np.random.Generator:
 @pytest.mark.parametrize("pixels", [1 << 10, 1 << 18])
 @pytest.mark.parametrize("height", [1, 7, 64, 5000])
 def test_lines_taken_in_parts_are_those_taken_at_once(shape, pixels, height):
-    spread, numbers = Spread.of(shape, pixels), np.arange(shape[0])
-    whole = numbers[spread.lines]
-    assert len(whole) == spread.number(shape[0]) > 0
+    lines, numbers = Lines.of(shape, pixels), np.arange(shape[0])
+    whole = numbers[lines.within(slice(0, shape[0]))[0]]
+    assert len(whole) == lines.number(shape[0]) > 0
     gathered = np.full(len(whole), -1)
     for start in range(0, shape[0], height):
         rows = slice(start, min(start + height, shape[0]))
-        inside, places = spread.within(rows)
+        inside, places = lines.within(rows)
         gathered[places] = numbers[rows][inside]
     np.testing.assert_array_equal(gathered, whole)
 
 
 def test_even_and_odd_lines_are_sampled_alike():
-    lines = np.arange(2000)[Spread.of((2000, 2000), 1 << 18).lines]
+    lines = np.arange(2000)[Lines.of((2000, 2000), 1 << 18).within(slice(0, 2000))[0]]
     assert abs(np.count_nonzero(lines % 2) - len(lines) / 2) <= 1
 
 
-def test_sample_holds_rows_and_columns_of_the_image():
+@pytest.mark.parametrize("edges", [((0, 900), (0, 1300)), ((0, 411, 900), (0, 650, 1300))])
+def test_sample_holds_rows_and_columns_of_every_part(edges):
     image = rng().normal(size=(900, 1300)).astype("f4")
-    sample = ExcessSample(image.shape)
-    for start in range(0, 900, 128):
-        rows = slice(start, min(start + 128, 900))
-        sample.take(rows, image[rows])
-    for found, expected in zip((sample.rows, sample.columns), sample.of(image), strict=True):
-        np.testing.assert_array_equal(found, expected)
-    assert 350_000 < sample.rows.size < 700_000
+    sample = LineSample(image.shape)
+    places = [(slice(*r), slice(*c)) for r in pairwise(edges[0]) for c in pairwise(edges[1])]
+    for place in places:
+        part = image[place]
+        for start in range(0, len(part), 128):
+            rows = slice(start, min(start + 128, len(part)))
+            sample.take(place, rows, part[rows])
+    for place in places:
+        for found, expected in zip(sample.part(place), sample.same(image, place), strict=True):
+            np.testing.assert_array_equal(found, expected)
+    assert 0.6 * PIXELS < sum(sample.part(place)[0].size for place in places) < 1.4 * PIXELS
 
 
 # Noise
