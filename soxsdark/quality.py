@@ -32,6 +32,7 @@ from soxsdark.verdicts import Judged, Metric, QaFlag, judge_ranges
 if TYPE_CHECKING:
     from soxsdark.combine import Combined
     from soxsdark.inputs import Inputs
+    from soxsdark.product import Master
 
 SLOPE_TOLERANCE = 0.25
 """How far the slope of variance against signal may be from 1 without a warning."""
@@ -53,7 +54,8 @@ def judge(inputs: "Inputs", survey: Survey, images: Images) -> Judged:
     darks, master = inputs.darks, images.master
     about = darks[0].about
     regions = regions_of(survey, about)
-    patterns = _patterns(regions, images, about.rotation % 180 != 0)
+    noises = [noise_metrics(region, images, inputs.kind.name) for region in regions]
+    patterns = _patterns(regions, images, noises, about.rotation % 180 != 0)
     level, mean = figures.centres(master.flux, master.qual)
     structure, of_frames = structure_metric(regions[0], darks)
     error = _level_error(inputs, regions[0])
@@ -63,7 +65,7 @@ def judge(inputs: "Inputs", survey: Survey, images: Images) -> Judged:
         _level(inputs, regions[0], "MEAN", mean),
         *_dark_current(inputs, level, error),
         _raw_ron(inputs, regions[0], level),
-        *noise_metrics(regions[0], images, inputs.kind.name),
+        *noises[0],
         *pattern_metrics(regions[0], patterns[0]),
         *_counts(master.qual),
         *_rejections(darks, images.combined),
@@ -74,8 +76,8 @@ def judge(inputs: "Inputs", survey: Survey, images: Images) -> Judged:
     ]
     if inputs.previous is not None:
         metrics += compare(all_to_product(master, about.rotation), error, inputs.previous)
-    for region, found in zip(regions[1:], patterns[1:], strict=True):
-        metrics += _of_amplifier(inputs, region, images, found)
+    for region, *found in zip(regions[1:], noises[1:], patterns[1:], strict=True):
+        metrics += _of_amplifier(inputs, region, master, *found)
     metrics = [_rounded(m) for m in metrics]
     ranges, remarks = ranges_of(inputs, regions)
     hints = hints_of(inputs, regions, {m.name: m.value for m in metrics})
@@ -84,27 +86,33 @@ def judge(inputs: "Inputs", survey: Survey, images: Images) -> Judged:
 
 
 def _of_amplifier(
-    inputs: "Inputs", region: Region, images: Images, found: dict[str, Figure]
+    inputs: "Inputs",
+    region: Region,
+    master: "Master",
+    noise: list[Metric],
+    patterns: dict[str, Figure],
 ) -> list[Metric]:
-    master = images.master
     level, _ = figures.centres(master.flux[region.place], master.qual[region.place])
     return [
         _level(inputs, region, "MEDIAN", level),
         _raw_ron(inputs, region, level),
-        *noise_metrics(region, images, inputs.kind.name),
-        *pattern_metrics(region, found),
+        *noise,
+        *pattern_metrics(region, patterns),
         structure_metric(region, inputs.darks)[0],
         drift_metric(region),
         *_slope(inputs, region),
     ]
 
 
-def _patterns(regions: Sequence[Region], images: Images, turned: bool) -> list[dict[str, Figure]]:
+def _patterns(
+    regions: Sequence[Region], images: Images, noises: Sequence[list[Metric]], turned: bool
+) -> list[dict[str, Figure]]:
     """Patterns of the whole detector, then of each amplifier: each is read by itself."""
-    kind = ""
     every = []
-    for region, spatial in zip(regions[1:] or regions, images.sigmas, strict=True):
-        found, expected = (m.value for m in noise_metrics(region, images, kind))
+    for region, noise, spatial in zip(
+        regions[1:] or regions, noises[1:] or noises, images.sigmas, strict=True
+    ):
+        found, expected = (metric.value for metric in noise)
         share = math.nan if found is None else found / expected
         every.append(pattern_figures(region, images, spatial, share, turned))
     if len(every) == 1:
