@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from soxsdark.calibration import level_error
-from soxsdark.dark_match import Dark, check_match, check_units, describe_dark
+from soxsdark.dark_match import check_match, check_units, describe_dark
 from soxsdark.errors import InputError
-from soxsdark.flags import Flag
+from soxsdark.flags import Flag, bands
 from soxsdark.master_file import ELECTRON, read_master_dark
+from soxsdark.medians import median
 from soxsdark.verdicts import Metric
 
 if TYPE_CHECKING:
@@ -27,13 +28,17 @@ makes hot pixels of cold ones and back."""
 
 @dataclass(frozen=True)
 class Previous:
-    """A previous master dark that fits a set."""
+    """A previous master dark that fits a set; images turned as products are, electrons."""
 
-    dark: Dark
-    factor: float
-    """Electrons for each unit of the file."""
+    path: Path
+    sha256: str
+    flux: np.ndarray
+    errs: np.ndarray | None
+    """Standard deviation of `flux`; None: the file has none."""
+    qual: np.ndarray
     level: bool
     """Whether its level is comparable: with pedestal, or without, as in the new one."""
+    level_error: float | None
     remarks: tuple[str, ...]
 
 
@@ -63,13 +68,24 @@ def open_previous(path: Path | str, inputs: "Inputs") -> Previous:
             f"{about.exposure_time:g} s as that of the new frames; give a master of theirs"
         )
     before = False if dark.detector.pedestal is False else dark.pedestal
-    remarks, level = [], before is not None and before == inputs.pedestal
+    level, file = before is not None and before == inputs.pedestal, dark.file
+    remarks = []
     if not level:
         remarks.append(f"level not compared with {dark.path.name}: the pedestal is in one, or may")
-    if not dark.file.has_errors:
+    if not file.has_errors:
         remarks.append(f"{dark.path.name} has no errors: taken to be those of the new master")
-    factor = 1.0 if dark.file.unit == ELECTRON else about.gain.value
-    return Previous(dark, factor, level, tuple(remarks))
+    factor = 1.0 if file.unit == ELECTRON else about.gain.value
+    return Previous(
+        path=dark.path,
+        sha256=file.sha256,
+        flux=(file.flux * factor).astype(np.float32),
+        errs=(file.errs * factor).astype(np.float32) if file.has_errors else None,
+        # no flag of ours is beyond 16 bits
+        qual=file.qual.astype(np.int16),
+        level=level,
+        level_error=level_error(file.header, dark.path.name)[0],
+        remarks=tuple(remarks),
+    )
 
 
 def compare(new: "Master", error: float, previous: Previous) -> tuple[Metric, ...]:
@@ -85,24 +101,16 @@ def compare(new: "Master", error: float, previous: Previous) -> tuple[Metric, ..
         Error of its level, electrons.
     previous : Previous
     """
-    file = previous.dark.file
-    old, errs = file.flux * previous.factor, file.errs * previous.factor
-    if not file.has_errors:
-        errs = new.errs
-    unusable = Flag.EMPTY | Flag.SATURATED | Flag.INPUT
-    used = (new.qual | file.qual) & int(unusable) == 0
-    difference = np.subtract(new.flux, old, where=used, out=np.zeros(used.shape))
-    level = float(np.median(difference[used])) if used.any() else math.nan
-    with np.errstate(divide="ignore", invalid="ignore"):
-        away = (difference - level) / np.hypot(new.errs, errs)
-    was, now = ((qual & int(Flag.HOT)) != 0 for qual in (file.qual, new.qual))
-    moved = int(np.count_nonzero(used & (np.abs(away) > MOVED)))
+    unusable = np.int16(Flag.EMPTY | Flag.SATURATED | Flag.INPUT)
+    used = (new.qual | previous.qual) & unusable == 0
+    level = median((new.flux - previous.flux)[used]) if used.any() else math.nan
+    # moved, newly hot, no longer hot
+    counts = np.zeros(3, dtype=int)
+    for rows in bands(used.shape):
+        counts += [np.count_nonzero(m & used[rows]) for m in _changed(new, previous, level, rows)]
+    moved, came, went = counts.tolist()
     total = max(int(np.count_nonzero(used)), 1)
-    hot_known, steady = was.any(), used & ((new.qual | file.qual) & int(Flag.NOISY) == 0)
-    counts = {
-        "PREV HOT NEW": ("New hot pixels", steady & now & ~was & (away > CHANGED)),
-        "PREV HOT GONE": ("Hot pixels that vanished", steady & was & ~now & (away < -CHANGED)),
-    }
+    hot_known = bool(np.any(previous.qual & np.int16(Flag.HOT)))
     return (
         Metric(
             "PREV MOVED FRAC",
@@ -111,20 +119,33 @@ def compare(new: "Master", error: float, previous: Previous) -> tuple[Metric, ..
             "Pixels that moved by 6 sigma since the previous",
             error=math.sqrt(moved) / total,
         ),
-        *(
-            Metric(name, int(np.count_nonzero(pixels)) if hot_known else None, "", comment)
-            for name, (comment, pixels) in counts.items()
-        ),
+        Metric("PREV HOT NEW", came if hot_known else None, "", "New hot pixels"),
+        Metric("PREV HOT GONE", went if hot_known else None, "", "Hot pixels that vanished"),
         _level_metric(level, error, previous),
     )
 
 
+def _changed(new: "Master", previous: Previous, level: float, rows: slice) -> tuple:
+    """Masks of the pixels that moved, that became hot, and that ceased to be."""
+    errs = new.errs[rows] if previous.errs is None else previous.errs[rows]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        difference = new.flux[rows] - previous.flux[rows] - np.float32(level)
+        away = difference / np.hypot(new.errs[rows], errs)
+    qualities = new.qual[rows], previous.qual[rows]
+    now, was = (qual & np.int16(Flag.HOT) != 0 for qual in qualities)
+    steady = (qualities[0] | qualities[1]) & np.int16(Flag.NOISY) == 0
+    return (
+        np.abs(away) > MOVED,
+        steady & now & ~was & (away > CHANGED),
+        steady & was & ~now & (away < -CHANGED),
+    )
+
+
 def _level_metric(level: float, error: float, previous: Previous) -> Metric:
-    before, _ = level_error(previous.dark.file.header, previous.dark.path.name)
     return Metric(
         "PREV LEVEL DIFF",
         level if previous.level and math.isfinite(level) else None,
         "electron",
         "Level minus that of the previous master",
-        error=math.hypot(error, before or 0.0),
+        error=math.hypot(error, previous.level_error or 0.0),
     )

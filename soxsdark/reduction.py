@@ -77,7 +77,7 @@ def plan_of(inputs: Inputs) -> Plan:
         threads=settings.threads or processors(),
         frame_bytes=max(d.frame.working_bytes for d in inputs.darks),
         compiled=kernel() is not None,
-        calibrated=inputs.master_bias is not None,
+        calibrated=(inputs.master_bias is not None) + (inputs.previous is not None),
     )
 
 

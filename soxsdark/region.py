@@ -93,32 +93,45 @@ class Region:
 
 def regions_of(survey: Survey, about: "Description") -> list[Region]:
     """The whole detector, then each amplifier where there are several."""
-    noise, shared = survey.noise, (about.ndit,)
-    parts = [
-        Region(
-            number, amplifier.place, amplifier.gain, amplifier.ron, model.sigma, quantum, *shared,
-            model.measured_slope, model.measured_slope_error, levels,
-            medians.reshape(len(levels), -1), figures.errors_of_medians(model),
-        )
-        for number, (amplifier, model, quantum, levels, medians) in enumerate(
-            zip(
-                about.amplifiers, noise.models, survey.quanta, survey.levels.T,
-                survey.block_medians, strict=True,
-            ),
-            start=1,
-        )
-    ]  # fmt: skip
+    parts = [_amplifier_region(survey, about, index) for index in range(len(about.amplifiers))]
     if len(parts) == 1:
         return [replace(parts[0], number=0)]
-    # nobody says what the noise of several should be together
-    ron = Sourced(None, "unknown")
+    noise = survey.noise
     every = Region(
-        0, whole(about.shape), about.gain, ron, noise.sigma, survey.quantum, *shared,
-        noise.measured_slope, noise.measured_slope_error, survey.frame_levels,
-        np.concatenate([part.medians for part in parts], axis=1),
-        np.concatenate([part.median_errors for part in parts]),
-    )  # fmt: skip
+        number=0,
+        place=whole(about.shape),
+        gain=about.gain,
+        # nobody says what the noise of several should be together
+        ron=Sourced(None, "unknown"),
+        sigma=noise.sigma,
+        quantum=survey.quantum,
+        ndit=about.ndit,
+        slope=noise.measured_slope,
+        slope_error=noise.measured_slope_error,
+        levels=survey.frame_levels,
+        medians=np.concatenate([part.medians for part in parts], axis=1),
+        median_errors=np.concatenate([part.median_errors for part in parts]),
+    )
     return [every, *parts]
+
+
+def _amplifier_region(survey: Survey, about: "Description", index: int) -> Region:
+    amplifier, model = about.amplifiers[index], survey.noise.models[index]
+    medians = survey.block_medians[index]
+    return Region(
+        number=index + 1,
+        place=amplifier.place,
+        gain=amplifier.gain,
+        ron=amplifier.ron,
+        sigma=model.sigma,
+        quantum=survey.quanta[index],
+        ndit=about.ndit,
+        slope=model.measured_slope,
+        slope_error=model.measured_slope_error,
+        levels=survey.levels[:, index],
+        medians=medians.reshape(len(medians), -1),
+        median_errors=figures.errors_of_medians(model),
+    )
 
 
 def noise_metrics(region: Region, images: Images, kind: str) -> list[Metric]:

@@ -89,8 +89,7 @@ def _master_bias(bias: "MasterBias | None") -> dict | None:
 def _previous(previous: "Previous | None") -> dict | None:
     if previous is None:
         return None
-    file = previous.dark.file
-    return {"path": file.path.absolute(), "sha256": file.sha256}
+    return {"path": previous.path.absolute(), "sha256": previous.sha256}
 
 
 def _metric(metric: "Metric") -> dict:
