@@ -101,7 +101,7 @@ def _metric(metric: "Metric") -> dict:
         "acceptable-range": metric.acceptable,
         "warning-range": metric.warning,
         "verdict": str(metric.verdict),
-        "why": metric.why,
+        "why": metric.concern,
     }
 
 

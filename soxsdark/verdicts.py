@@ -57,8 +57,9 @@ class Metric:
 
     @property
     def concern(self) -> str:
-        """The reason of its verdict, behind its name."""
-        return self.why if self.why.startswith(self.name) else f"{self.name}: {self.why}"
+        """The reason of a verdict that is not GOOD, behind its name; else empty."""
+        named = not self.why or self.why.startswith(self.name)
+        return self.why if named else f"{self.name}: {self.why}"
 
     @property
     def text(self) -> str:
