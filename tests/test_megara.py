@@ -181,7 +181,7 @@ def test_flag_log_and_record_with_the_rate(night):
     assert header["EXPTIME"] == 1800
     log = result.log.read_text()
     assert "profile megara" in log
-    assert re.search(r"QC DARK CURRENT = 0\.00\d+ electron/s", log)
+    assert re.search(r"QC DARK CURRENT = 0\.00\d+ \+- \S+ electron/s", log)
     assert "done, QA flag GOOD" in log
 
 
