@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 RIGHT_GAIN = 0.1
 """A slope this near to 1 speaks for the gain."""
 ALIKE = 0.15
-"""A wrong gain puts RON and slope off by the same factor; so near counts as the same."""
+"""A wrong gain puts RON and slope off by the same factor; so near counts as the same, and a RON so
+near to the nominal one as right."""
 
 HINTS = {
     "MASTER RON": "the frames are not independent of one another, or one has a structure of its "
@@ -92,6 +93,8 @@ def _ron_hint(region: Region, ron: float) -> str:
     if nominal is None:
         return f"look at the read-out, and at {gain}"
     expected = f"the RON of {region.ron.value:.4g} e- ({region.ron.source})"
+    if abs(ron / nominal - 1) < ALIKE:
+        return f"it agrees with {expected}: look at the range"
     if abs(slope - 1) <= max(RIGHT_GAIN, 3 * region.slope_error):
         return (
             f"GAIN SLOPE {slope:.3f} speaks for the gain: {expected} is likely wrong, or the "

@@ -234,6 +234,10 @@ def test_outside_an_acceptable_range_is_bad(night, tmp_path, name):
     (said,) = concerns(result).values()
     assert said.startswith("RAW RON is 7.")
     assert "electron, 0 to 5 is acceptable (qc-acceptable-ranges, s.yaml:3 (nir))" in said
+    # nothing is wrong with gain or read noise: nobody is sent to look there
+    assert said.endswith(
+        "agrees with the RON of 7.3 e- (header ESO DET OUT1 RON): look at the range"
+    )
     with fits.open(result.master) as hdus:
         assert hdus[0].header["ESO PRO QA FLAG"] == "BAD"
     record = json.loads(result.record_file.read_text())
