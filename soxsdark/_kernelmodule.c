@@ -260,12 +260,31 @@ static PyObject *swap(PyObject *self, PyObject *args)
     return release(&b);
 }
 
+static PyObject *sum_words(PyObject *self, PyObject *args)
+{
+    PyObject *data;
+    uint64_t total = 0;
+    struct buffers b = {.taken = 0};
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O", &data))
+        return NULL;
+    const uint8_t *memory = take(&b, data, "B", -1, 0);
+    if (memory != NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        total = sd_sum_words(memory, (size_t)b.view[0].len / 4);
+        Py_END_ALLOW_THREADS
+    }
+    PyObject *none = release(&b);
+    return none == NULL ? NULL : PyLong_FromUnsignedLongLong(total);
+}
+
 static PyMethodDef METHODS[] = {
     {"block", block, METH_VARARGS, "Clip, average and judge the pixels of a block."},
     {"electrons", electrons, METH_VARARGS, "Pixels above a level, times the gain."},
     {"histogram", histogram, METH_VARARGS, "Count pixels by value."},
     {"count_differences", count_differences, METH_VARARGS, "Histograms of the difference of two frames."},
     {"swap", swap, METH_VARARGS, "Turn round the bytes of each item."},
+    {"sum_words", sum_words, METH_VARARGS, "Sum of big-endian words of 32 bits."},
     {NULL, NULL, 0, NULL},
 };
 

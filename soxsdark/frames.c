@@ -158,3 +158,13 @@ int sd_swap(void *pixels, size_t bytes, size_t number)
         swap4(pixels, number);
     return bytes == 2 || bytes == 4;
 }
+
+SD_WIDE uint64_t sd_sum_words(const uint8_t *data, size_t number)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < number; i++) {
+        const uint8_t *at = data + 4 * i;
+        total += (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    }
+    return total;
+}

@@ -81,4 +81,7 @@ void sd_count_differences(const float *first, const float *second, const uint8_t
 /* Turn round the bytes of items of 2 or 4 bytes; 0 for other items. */
 int sd_swap(void *pixels, size_t bytes, size_t number);
 
+/* Sum of big-endian words of 32 bits, fewer than 2^32 of them. */
+uint64_t sd_sum_words(const uint8_t *data, size_t number);
+
 #endif

@@ -18,6 +18,7 @@ from soxsdark.block import BlockOptions, BlockResult, process_block, process_blo
 from soxsdark.compiled import SWITCH, kernel, path_in_use
 from soxsdark.differences import Bins, count_differences
 from soxsdark.electrons import to_electrons
+from soxsdark.fits_bytes import ones_complement_sum
 from soxsdark.grid import Grid
 from soxsdark.level import distinct
 from soxsdark.stacking import StackDeviation
@@ -239,6 +240,18 @@ def test_histogram(kind, masked):
     np.testing.assert_array_equal(found, expected)
     slow = np.unique(pixels if bad is None else pixels[~bad], return_counts=True)
     np.testing.assert_array_equal(found, slow)
+
+
+@compiled
+@pytest.mark.parametrize("length", [0, 3, 4, 8, 9, 4095, 600_007])
+def test_sums(length):
+    data = np.random.default_rng(length).integers(0, 256, length, dtype=np.uint8)
+    found = ones_complement_sum(data, 7)
+    with numpy_only():
+        assert ones_complement_sum(data, 7) == found
+    words = data.tobytes().ljust(-(-length // 4) * 4, b"\0")
+    slow = sum(int.from_bytes(words[i : i + 4], "big") for i in range(0, len(words), 4)) + 7
+    assert (found - slow) % 0xFFFFFFFF == 0
 
 
 def edges_of(rng, length):
