@@ -243,6 +243,40 @@ static PyObject *count_differences(PyObject *self, PyObject *args)
     return release(&b);
 }
 
+static PyObject *clip_histograms(PyObject *self, PyObject *args)
+{
+    PyObject *counts, *cut, *variance, *out;
+    Py_ssize_t rows, half;
+    struct sd_histograms h;
+    double *sigma;
+    struct buffers b = {.taken = 0};
+    (void)self;
+    if (!PyArg_ParseTuple(args, "(nn)O(ddi)(OO)O", &rows, &half, &counts, &h.clip, &h.mad_to_sigma,
+                          &h.rounds, &cut, &variance, &out) ||
+        !fits(rows, half) || !fits(rows, 2 * half + 1))
+        return NULL;
+    h.rows = (size_t)rows;
+    h.half = (size_t)half;
+    if ((h.counts = take(&b, counts, "lq", rows * (2 * half + 1), 0)) &&
+        (h.cut = take(&b, cut, "d", -1, 0)) &&
+        (h.variance = take(&b, variance, "d", b.view[1].len / (Py_ssize_t)sizeof(double), 0)) &&
+        (sigma = take(&b, out, "d", rows, 1))) {
+        void *scratch = NULL;
+        h.cuts = (size_t)b.view[1].len / sizeof(double);
+        if (h.cuts < 2) {
+            PyErr_SetString(PyExc_ValueError, "a table has two entries at least");
+        } else if ((scratch = PyMem_Malloc(sd_histograms_scratch(&h))) == NULL) {
+            PyErr_NoMemory();
+        } else {
+            Py_BEGIN_ALLOW_THREADS
+            sd_clip_histograms(&h, scratch, sigma);
+            Py_END_ALLOW_THREADS
+        }
+        PyMem_Free(scratch);
+    }
+    return release(&b);
+}
+
 static PyObject *swap(PyObject *self, PyObject *args)
 {
     PyObject *pixels;
@@ -283,6 +317,7 @@ static PyMethodDef METHODS[] = {
     {"electrons", electrons, METH_VARARGS, "Pixels above a level, times the gain."},
     {"histogram", histogram, METH_VARARGS, "Count pixels by value."},
     {"count_differences", count_differences, METH_VARARGS, "Histograms of the difference of two frames."},
+    {"clip_histograms", clip_histograms, METH_VARARGS, "Clipped standard deviations."},
     {"swap", swap, METH_VARARGS, "Turn round the bytes of each item."},
     {"sum_words", sum_words, METH_VARARGS, "Sum of big-endian words of 32 bits."},
     {NULL, NULL, 0, NULL},

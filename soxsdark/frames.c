@@ -137,6 +137,95 @@ void sd_count_differences(const float *first, const float *second, const uint8_t
     }
 }
 
+/* Number, first and second moment of what lies within `reach` bins of a bin. */
+struct moments {
+    int64_t number, first, second;
+};
+
+static struct moments within(const int64_t *counts, size_t half, size_t bin, size_t reach)
+{
+    size_t start = bin > reach ? bin - reach : 0;
+    size_t stop = bin + reach < 2 * half ? bin + reach + 1 : 2 * half + 1;
+    struct moments m = {0, 0, 0};
+    for (size_t i = start; i < stop; i++) {
+        int64_t offset = (int64_t)i - (int64_t)half;
+        m.number += counts[i];
+        m.first += counts[i] * offset;
+        m.second += counts[i] * offset * offset;
+    }
+    return m;
+}
+
+/* The bin with the median, and sigma from the median absolute deviation. */
+static size_t find_middle(const int64_t *counts, const struct sd_histograms *h, double *sigma)
+{
+    size_t middle = 0, width = 2 * h->half + 1, distance = 0;
+    int64_t total = 0, below = 0, inside;
+    for (size_t i = 0; i < width; i++)
+        total += counts[i];
+    while (middle < width && 2 * (below + counts[middle]) <= total)
+        below += counts[middle++];
+    inside = middle < width ? counts[middle] : 0;
+    while (2 * inside < total && distance < h->half) {
+        distance++;
+        inside += middle >= distance ? counts[middle - distance] : 0;
+        inside += middle + distance < width ? counts[middle + distance] : 0;
+    }
+    *sigma = h->mad_to_sigma * ((double)distance + 0.5);
+    return middle;
+}
+
+/* Linear between the entries of the table of variances, as numpy.interp is. */
+static double cut_variance(const struct sd_histograms *h, double cut)
+{
+    size_t low = 0, high = h->cuts - 1;
+    if (cut <= h->cut[0])
+        return h->variance[0];
+    if (cut >= h->cut[high])
+        return h->variance[high];
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+        *(h->cut[middle] <= cut ? &low : &high) = middle;
+    }
+    double slope = (h->variance[high] - h->variance[low]) / (h->cut[high] - h->cut[low]);
+    return slope * (cut - h->cut[low]) + h->variance[low];
+}
+
+/* One round of clipping: sigma of what lies within the clip. */
+static double clipped_once(const int64_t *counts, const struct sd_histograms *h, size_t middle,
+                           double sigma)
+{
+    double far = floor(h->clip * sigma);
+    size_t reach = far < (double)h->half ? (size_t)far : h->half;
+    struct moments m = within(counts, h->half, middle, reach);
+    double number = m.number > 1 ? (double)m.number : 1.0, mean = (double)m.first / number;
+    double variance = (double)m.second / number - mean * mean;
+    return sqrt(fmax(variance / cut_variance(h, ((double)reach + 0.5) / sigma), 1e-12));
+}
+
+size_t sd_histograms_scratch(const struct sd_histograms *h)
+{
+    return h->rows * (sizeof(double) + sizeof(size_t));
+}
+
+void sd_clip_histograms(const struct sd_histograms *h, void *scratch, double *sigma)
+{
+    double *next = scratch;
+    size_t *middle = (size_t *)(next + h->rows), width = 2 * h->half + 1;
+    for (size_t row = 0; row < h->rows; row++)
+        middle[row] = find_middle(h->counts + row * width, h, sigma + row);
+    for (int round = 0; round < h->rounds; round++) {
+        int same = 1;
+        for (size_t row = 0; row < h->rows; row++) {
+            next[row] = clipped_once(h->counts + row * width, h, middle[row], sigma[row]);
+            same &= fabs(next[row] - sigma[row]) <= 1e-8 + 1e-4 * sigma[row];
+        }
+        if (same)
+            break;
+        memcpy(sigma, next, h->rows * sizeof *sigma);
+    }
+}
+
 /* Turn round the bytes of each item. */
 SD_WIDE static void swap2(uint16_t *x, size_t number)
 {

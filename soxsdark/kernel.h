@@ -78,6 +78,22 @@ size_t sd_differences_scratch(const struct sd_differences *d);
 void sd_count_differences(const float *first, const float *second, const uint8_t *bad,
                           const struct sd_differences *d, void *scratch, int64_t *counts);
 
+/* Histograms, one a row, and how they are clipped. */
+struct sd_histograms {
+    size_t rows, half;            /* of 2 half + 1 bins each */
+    const int64_t *counts;        /* (rows, 2 half + 1) */
+    double clip, mad_to_sigma;    /* sigma; sigma for each median absolute deviation */
+    int rounds;                   /* the most */
+    size_t cuts;                  /* length of the two tables, at least 2 */
+    const double *cut, *variance; /* of a unit Gaussian cut off at plus and minus cut */
+};
+
+/* Bytes of scratch memory that `sd_clip_histograms` needs. */
+size_t sd_histograms_scratch(const struct sd_histograms *h);
+
+/* Clipped standard deviation of each histogram, in bins. */
+void sd_clip_histograms(const struct sd_histograms *h, void *scratch, double *sigma);
+
 /* Turn round the bytes of items of 2 or 4 bytes; 0 for other items. */
 int sd_swap(void *pixels, size_t bytes, size_t number);
 

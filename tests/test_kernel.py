@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays
 
 from soxsdark.block import BlockOptions, BlockResult, process_block, process_block_numpy
 from soxsdark.compiled import SWITCH, kernel, path_in_use
-from soxsdark.differences import Bins, count_differences
+from soxsdark.differences import Bins, clipped_sigma, count_differences
 from soxsdark.electrons import to_electrons
 from soxsdark.fits_bytes import ones_complement_sum
 from soxsdark.grid import Grid
@@ -278,6 +278,27 @@ def test_differences(seed, masked, quantum):
     with numpy_only():
         expected = count_differences(*frames, bad, grid, background, bins)
     np.testing.assert_array_equal(found, expected)
+
+
+@compiled
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    half=st.integers(8, 90),
+    width=st.floats(0.05, 60),
+    entries=st.integers(0, 5000),
+)
+def test_clipped_sigma(seed, half, width, entries):
+    rng = np.random.default_rng(seed)
+    counts = np.zeros((rng.integers(1, 30), 2 * half + 1), np.int64)
+    for row in counts:
+        number = rng.integers(0, entries + 1)
+        bins = np.rint(rng.normal(rng.normal(), width * rng.uniform(0.5, 2), number))
+        bins[: number // 20] = rng.integers(-half, half + 1, number // 20)
+        row += np.bincount(bins.clip(-half, half).astype(int) + half, minlength=row.size)
+    found = clipped_sigma(counts, 0.37)
+    with numpy_only():
+        np.testing.assert_array_equal(found, clipped_sigma(counts, 0.37))
 
 
 @compiled
