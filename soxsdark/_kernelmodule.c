@@ -202,16 +202,35 @@ static int edges_fit(const int64_t *edges, size_t number, int64_t end)
     return edges[0] == 0 && edges[number] == end;
 }
 
+/* Take a frame of so many rows and columns; 0 with an exception. */
+static int take_frame(struct buffers *b, PyObject *object, Py_ssize_t rows, Py_ssize_t columns,
+                      struct sd_frame *frame)
+{
+    struct rows in;
+    if (!take_rows(b, object, "hHifd", &in))
+        return 0;
+    if (in.number != rows || in.length != columns) {
+        PyErr_SetString(PyExc_ValueError, "a frame of another shape");
+        return 0;
+    }
+    frame->pixels = in.first;
+    frame->stride = in.stride;
+    frame->type = in.type;
+    return 1;
+}
+
 static PyObject *count_differences(PyObject *self, PyObject *args)
 {
     PyObject *first, *second, *bad, *row_edges, *column_edges, *background, *counts;
     Py_ssize_t rows, columns, down, across;
     struct sd_differences d;
+    struct sd_frame x, y;
     struct buffers b = {.taken = 0};
     (void)self;
-    if (!PyArg_ParseTuple(args, "(nnnn)OOO(OOO)(fffi)O", &rows, &columns, &down, &across, &first,
-                          &second, &bad, &row_edges, &column_edges, &background, &d.warm,
-                          &d.centre, &d.a_unit, &d.half, &counts) ||
+    if (!PyArg_ParseTuple(args, "(nnnn)(Odd)(Odd)O(OOO)(fffi)O", &rows, &columns, &down, &across,
+                          &first, &x.level, &x.gain, &second, &y.level, &y.gain, &bad, &row_edges,
+                          &column_edges, &background, &d.warm, &d.centre, &d.a_unit, &d.half,
+                          &counts) ||
         !fits(rows, columns) || !fits(down, across) ||
         !fits(down * across, 2 * (Py_ssize_t)d.half + 1))
         return NULL;
@@ -220,9 +239,8 @@ static PyObject *count_differences(PyObject *self, PyObject *args)
     d.across = (size_t)across;
     const uint8_t *mask;
     int64_t *out;
-    const float *x = take(&b, first, "f", rows * columns, 0);
-    const float *y = x ? take(&b, second, "f", rows * columns, 0) : NULL;
-    if (y && take_mask(&b, bad, rows * columns, &mask) &&
+    if (take_frame(&b, first, rows, columns, &x) && take_frame(&b, second, rows, columns, &y) &&
+        take_mask(&b, bad, rows * columns, &mask) &&
         (d.row_edges = take(&b, row_edges, "lq", down + 1, 0)) &&
         (d.column_edges = take(&b, column_edges, "lq", across + 1, 0)) &&
         (d.background = take(&b, background, "f", down * across, 0)) &&
@@ -235,7 +253,7 @@ static PyObject *count_differences(PyObject *self, PyObject *args)
             PyErr_NoMemory();
         } else {
             Py_BEGIN_ALLOW_THREADS
-            sd_count_differences(x, y, mask, &d, scratch, out);
+            sd_count_differences(&x, &y, mask, &d, scratch, out);
             Py_END_ALLOW_THREADS
         }
         PyMem_Free(scratch);

@@ -109,26 +109,37 @@ size_t sd_differences_scratch(const struct sd_differences *d)
     for (size_t i = 0; i < d->down; i++)
         if (d->row_edges[i + 1] - d->row_edges[i] > tallest)
             tallest = d->row_edges[i + 1] - d->row_edges[i];
-    return (size_t)tallest * d->columns * sizeof(uint16_t) +
-           4 * (2 * (size_t)d->half + 2) * sizeof(int32_t);
+    return 4 * (2 * (size_t)d->half + 2) * sizeof(int32_t) + 2 * d->columns * sizeof(float) +
+           (size_t)tallest * d->columns * sizeof(uint16_t);
 }
 
-void sd_count_differences(const float *first, const float *second, const uint8_t *bad,
-                          const struct sd_differences *d, void *scratch, int64_t *counts)
+static void electrons_of_row(const struct sd_frame *f, size_t row, size_t columns, float *electrons)
+{
+    const char *pixels = f->pixels + (ptrdiff_t)row * f->stride;
+    sd_electrons(pixels, f->type, columns, f->level, f->gain, electrons);
+}
+
+void sd_count_differences(const struct sd_frame *first, const struct sd_frame *second,
+                          const uint8_t *bad, const struct sd_differences *d, void *scratch,
+                          int64_t *counts)
 {
     size_t width = 2 * (size_t)d->half + 2;
     int32_t *tables = scratch;
-    uint16_t *bins = (uint16_t *)(tables + 4 * width);
+    float *a = (float *)(tables + 4 * width), *b = a + d->columns;
+    uint16_t *bins = (uint16_t *)(b + d->columns);
     for (size_t i = 0; i < d->down; i++) {
         size_t top = (size_t)d->row_edges[i], rows = (size_t)d->row_edges[i + 1] - top;
-        for (size_t row = 0; row < rows; row++)
+        for (size_t row = 0; row < rows; row++) {
+            const uint8_t *mask = bad == NULL ? NULL : bad + (top + row) * d->columns;
+            electrons_of_row(first, top + row, d->columns, a);
+            electrons_of_row(second, top + row, d->columns, b);
             for (size_t j = 0; j < d->across; j++) {
                 size_t left = (size_t)d->column_edges[j];
-                size_t at = (top + row) * d->columns + left;
-                bin_row(first + at, second + at, bad == NULL ? NULL : bad + at,
+                bin_row(a + left, b + left, mask == NULL ? NULL : mask + left,
                         (size_t)d->column_edges[j + 1] - left, d->background[i * d->across + j], d,
                         bins + row * d->columns + left);
             }
+        }
         for (size_t j = 0; j < d->across; j++) {
             size_t left = (size_t)d->column_edges[j];
             count_block(bins + left, rows, d->columns, (size_t)d->column_edges[j + 1] - left, width,

@@ -74,9 +74,18 @@ struct sd_differences {
 /* Bytes of scratch memory that `sd_count_differences` needs. */
 size_t sd_differences_scratch(const struct sd_differences *d);
 
-/* Count first - second in (down, across, 2 half + 1) bins; `bad` may be NULL. */
-void sd_count_differences(const float *first, const float *second, const uint8_t *bad,
-                          const struct sd_differences *d, void *scratch, int64_t *counts);
+/* A frame, and what makes electrons above its level of its pixels. */
+struct sd_frame {
+    const char *pixels;
+    ptrdiff_t stride; /* bytes from row to row */
+    char type;        /* as in `sd_electrons` */
+    double level, gain;
+};
+
+/* Count first - second, in electrons, in (down, across, 2 half + 1) bins; `bad` may be NULL. */
+void sd_count_differences(const struct sd_frame *first, const struct sd_frame *second,
+                          const uint8_t *bad, const struct sd_differences *d, void *scratch,
+                          int64_t *counts);
 
 /* Histograms, one a row, and how they are clipped. */
 struct sd_histograms {

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 from soxsdark.block import BlockOptions, BlockResult, process_block, process_block_numpy
 from soxsdark.compiled import SWITCH, kernel, path_in_use
 from soxsdark.differences import Bins, clipped_sigma, count_differences
-from soxsdark.electrons import to_electrons
+from soxsdark.electrons import Samples, to_electrons
 from soxsdark.fits_bytes import ones_complement_sum
 from soxsdark.grid import Grid
 from soxsdark.level import distinct
@@ -281,6 +281,28 @@ def test_differences(seed, masked, quantum):
 
 
 @compiled
+@pytest.mark.parametrize("kind", TYPES)
+def test_differences_of_samples_are_those_of_their_electrons(kind):
+    rng = np.random.default_rng(3)
+    pixels = rng.normal(100, 5, (2, 60, 90)).astype(kind)
+    if pixels.dtype.kind == "f":
+        pixels[0, :9, 20] = np.nan
+    # rows of a window are no contiguous memory
+    samples = [Samples(frame[:, 10:80], 99.9, 2.3) for frame in pixels]
+    grid = Grid.of((60, 70), 20)
+    background = rng.normal(0, 2, grid.shape).astype(np.float32)
+    bins = Bins.of(rng.normal(0, 10, 200).astype(np.float32), 2.3)
+    found = count_differences(*samples, None, grid, background, bins)
+    electrons = [to_electrons(s.pixels, s.level, s.gain) for s in samples]
+    expected = count_differences(*electrons, None, grid, background, bins)
+    np.testing.assert_array_equal(found, expected)
+    assert found.sum() > 3000
+    with numpy_only():
+        slow = count_differences(*samples, None, grid, background, bins)
+    np.testing.assert_array_equal(slow, expected)
+
+
+@compiled
 @settings(max_examples=200, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
@@ -331,5 +353,11 @@ def test_edges_that_do_not_cover_the_frame_are_refused(edges):
     rows = np.array([0, 2])
     with pytest.raises(ValueError, match="do not cover the frame"):
         kernel().count_differences(
-            (2, 8, 1, 2), frame, frame, None, (rows, np.array(edges), background), numbers, counts
+            (2, 8, 1, 2),
+            (frame, 0.0, 1.0),
+            (frame, 0.0, 1.0),
+            None,
+            (rows, np.array(edges), background),
+            numbers,
+            counts,
         )
