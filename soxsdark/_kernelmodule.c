@@ -295,6 +295,50 @@ static PyObject *clip_histograms(PyObject *self, PyObject *args)
     return release(&b);
 }
 
+/* Whether no row has more values than it is long. */
+static int counts_fit(const int64_t *counts, Py_ssize_t rows, Py_ssize_t length)
+{
+    for (Py_ssize_t i = 0; i < rows; i++)
+        if (counts[i] < 0 || counts[i] > length)
+            return 0;
+    return 1;
+}
+
+static PyObject *clip_sorted(PyObject *self, PyObject *args)
+{
+    PyObject *ordered, *counts, *centres, *sigmas;
+    Py_ssize_t rows, length, piece;
+    struct sd_clipping o;
+    struct buffers b = {.taken = 0};
+    (void)self;
+    if (!PyArg_ParseTuple(args, "(nn)OO(niddd)OO", &rows, &length, &ordered, &counts, &piece,
+                          &o.rounds, &o.clip, &o.kept_variance, &o.quartiles, &centres, &sigmas) ||
+        !fits(rows, length))
+        return NULL;
+    o.piece = (size_t)piece;
+    const float *x = take(&b, ordered, "f", rows * length, 0);
+    const int64_t *number = x ? take(&b, counts, "lq", rows, 0) : NULL;
+    double *centre = number ? take(&b, centres, "d", rows, 1) : NULL;
+    double *sigma = centre ? take(&b, sigmas, "d", rows, 1) : NULL;
+    if (sigma != NULL) {
+        double *scratch = NULL;
+        if (piece < 1 || !counts_fit(number, rows, length)) {
+            PyErr_SetString(PyExc_ValueError, "more values than a row holds, or empty pieces");
+        } else if ((scratch = PyMem_Calloc(sd_clip_scratch((size_t)length, &o),
+                                           sizeof *scratch)) == NULL) {
+            PyErr_NoMemory();
+        } else {
+            Py_BEGIN_ALLOW_THREADS
+            for (Py_ssize_t i = 0; i < rows; i++)
+                sd_clip_sorted(x + i * length, (size_t)number[i], &o, scratch, centre + i,
+                               sigma + i);
+            Py_END_ALLOW_THREADS
+        }
+        PyMem_Free(scratch);
+    }
+    return release(&b);
+}
+
 static PyObject *swap(PyObject *self, PyObject *args)
 {
     PyObject *pixels;
@@ -336,6 +380,7 @@ static PyMethodDef METHODS[] = {
     {"histogram", histogram, METH_VARARGS, "Count pixels by value."},
     {"count_differences", count_differences, METH_VARARGS, "Histograms of the difference of two frames."},
     {"clip_histograms", clip_histograms, METH_VARARGS, "Clipped standard deviations."},
+    {"clip_sorted", clip_sorted, METH_VARARGS, "Clipped medians of sorted rows."},
     {"swap", swap, METH_VARARGS, "Turn round the bytes of each item."},
     {"sum_words", sum_words, METH_VARARGS, "Sum of big-endian words of 32 bits."},
     {NULL, NULL, 0, NULL},

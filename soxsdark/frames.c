@@ -1,8 +1,8 @@
 /*
- * What is done to single frames and to the difference of two; see kernel.h.
+ * What is done to single frames, to the difference of two and to blocks of an image; see kernel.h.
  *
- * The NumPy functions of electrons.py, level.py and differences.py are the reference and give
- * the same bits.
+ * The NumPy functions of electrons.py, level.py, differences.py and medians.py are the reference
+ * and give the same bits.
  */
 #include "kernel.h"
 
@@ -234,6 +234,107 @@ void sd_clip_histograms(const struct sd_histograms *h, void *scratch, double *si
         if (same)
             break;
         memcpy(sigma, next, h->rows * sizeof *sigma);
+    }
+}
+
+/* Sorted values, and sums of them and of their squares before each piece. */
+struct sums {
+    const float *x;
+    size_t count, piece;
+    double about; /* subtracted from all values */
+    double *totals, *squares;
+};
+
+/* Number, sum and sum of squares of what is less than a bound. */
+struct below {
+    size_t number;
+    double total, squares;
+};
+
+static void add_run(const struct sums *s, size_t first, size_t last, double *total, double *squares)
+{
+    double sum = 0, square = 0;
+    for (size_t i = first; i < last; i++) {
+        double offset = (double)s->x[i] - s->about;
+        sum += offset;
+        square += offset * offset;
+    }
+    *total += sum;
+    *squares += square;
+}
+
+static void sum_pieces(struct sums *s)
+{
+    size_t pieces = s->count / s->piece;
+    s->totals[0] = s->squares[0] = 0;
+    for (size_t i = 0; i < pieces; i++) {
+        s->totals[i + 1] = s->totals[i];
+        s->squares[i + 1] = s->squares[i];
+        add_run(s, i * s->piece, (i + 1) * s->piece, s->totals + i + 1, s->squares + i + 1);
+    }
+}
+
+static struct below below(const struct sums *s, double bound)
+{
+    size_t low = 0, high = s->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if ((double)s->x[middle] < bound)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    size_t piece = low == 0 ? 0 : (low - 1) / s->piece;
+    struct below b = {low, s->totals[piece], s->squares[piece]};
+    add_run(s, piece * s->piece, low, &b.total, &b.squares);
+    return b;
+}
+
+/* Deviation of what lies between two bounds. */
+static double spread_between(const struct below *low, const struct below *high, double kept)
+{
+    double number = high->number > low->number ? (double)(high->number - low->number) : 1;
+    double mean = (high->total - low->total) / number;
+    double variance = (high->squares - low->squares) / number - mean * mean;
+    return sqrt((variance > 0 ? variance : 0) / kept);
+}
+
+static double middle_of(const float *x, size_t first, size_t last)
+{
+    return ((double)x[(first + last - 1) / 2] + (double)x[(first + last) / 2]) / 2;
+}
+
+size_t sd_clip_scratch(size_t count, const struct sd_clipping *o)
+{
+    return 2 * (count / o->piece + 1);
+}
+
+void sd_clip_sorted(const float *x, size_t count, const struct sd_clipping *o, double *scratch,
+                    double *centre, double *sigma)
+{
+    size_t quarter = count / 4, number = count;
+    *centre = *sigma = NAN;
+    if (count == 0)
+        return;
+    *centre = middle_of(x, 0, count);
+    struct sums s = {x, count, o->piece, *centre, scratch, scratch + count / o->piece + 1};
+    sum_pieces(&s);
+    *sigma = ((double)x[count - 1 - quarter] - (double)x[quarter]) / o->quartiles;
+    if (*sigma == 0) {
+        struct below low = below(&s, -INFINITY), high = below(&s, INFINITY);
+        *sigma = spread_between(&low, &high, o->kept_variance) * sqrt(o->kept_variance);
+    }
+    for (int round = 0; round < o->rounds; round++) {
+        struct below low = below(&s, *centre - o->clip * *sigma);
+        struct below high = below(&s, *centre + o->clip * *sigma);
+        double spread = spread_between(&low, &high, o->kept_variance);
+        size_t inside = high.number - low.number;
+        int same = inside == number && fabs(spread - *sigma) <= 1e-6 * *sigma + 1e-8;
+        if (inside == 0 || same)
+            break;
+        number = inside;
+        *sigma = spread;
+        *centre = middle_of(x, low.number, high.number);
     }
 }
 

@@ -103,6 +103,22 @@ size_t sd_histograms_scratch(const struct sd_histograms *h);
 /* Clipped standard deviation of each histogram, in bins. */
 void sd_clip_histograms(const struct sd_histograms *h, void *scratch, double *sigma);
 
+/* How sorted values are clipped around their median. */
+struct sd_clipping {
+    size_t piece;         /* values that are summed at a time */
+    int rounds;           /* the most */
+    double clip;          /* sigma */
+    double kept_variance; /* of a unit Gaussian within the clip */
+    double quartiles;     /* their distance in a unit Gaussian */
+};
+
+/* Doubles of scratch memory that `sd_clip_sorted` needs for so many values. */
+size_t sd_clip_scratch(size_t count, const struct sd_clipping *o);
+
+/* Clipped median of `count` values in rising order, and the deviation around it; NaN of none. */
+void sd_clip_sorted(const float *x, size_t count, const struct sd_clipping *o, double *scratch,
+                    double *centre, double *sigma);
+
 /* Turn round the bytes of items of 2 or 4 bytes; 0 for other items. */
 int sd_swap(void *pixels, size_t bytes, size_t number);
 

@@ -15,7 +15,7 @@ from soxsdark.inputs import Inputs
 from soxsdark.kinds import DARK
 from soxsdark.memory import MIB, Plan, plan, row_blocks
 from soxsdark.orientation import Window, all_to_product
-from soxsdark.parallel import processors
+from soxsdark.parallel import in_order, processors
 from soxsdark.product import Mask, Master
 from soxsdark.quality import Images, judge
 from soxsdark.sampling import LineSample
@@ -127,7 +127,8 @@ def _flag_amplifier(
     ignored = combined.noisy | (combined.used == 0)
     if bad is not None:
         ignored |= bad
-    background = find_background(combined.mean, ignored, settings.background_box)
+    threads = plan_of(inputs).threads
+    background = find_background(combined.mean, ignored, settings.background_box, threads)
     rate = settings.hot_pixel_rate if inputs.kind is DARK else None
     limits = Limits(
         background.sigma,
@@ -136,7 +137,8 @@ def _flag_amplifier(
         hot_level=None if rate is None else rate * about.exposure_time,
     )
     most = len(inputs.darks) / 2 if settings.frame_clipping_flags else None
-    for rows in bands(ignored.shape):
+
+    def flag(rows: slice) -> None:
         flux, errors = combined.mean[rows], combined.errors[rows]
         empty = combined.used[rows] == 0
         smooth = background.rows(rows.start, rows.stop)
@@ -160,6 +162,9 @@ def _flag_amplifier(
         # the mean level in double precision, once, so that float32 rounds only the sum
         flux[...] = flux.astype(np.float64) + level
         np.copyto(errors, background.sigma, where=empty)
+
+    for _ in in_order(flag, bands(ignored.shape), threads):
+        pass
     return background.sigma
 
 

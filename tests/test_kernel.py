@@ -21,6 +21,7 @@ from soxsdark.electrons import Samples, to_electrons
 from soxsdark.fits_bytes import ones_complement_sum
 from soxsdark.grid import Grid
 from soxsdark.level import distinct
+from soxsdark.medians import clipped_centres
 from soxsdark.stacking import StackDeviation
 
 compiled = pytest.mark.skipif(kernel() is None, reason="the compiled kernel is switched off")
@@ -321,6 +322,52 @@ def test_clipped_sigma(seed, half, width, entries):
     found = clipped_sigma(counts, 0.37)
     with numpy_only():
         np.testing.assert_array_equal(found, clipped_sigma(counts, 0.37))
+
+
+@compiled
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=st.lists(
+        st.lists(st.sampled_from([0.0, -0.0, 1.0, 3e30]) | st.floats(-100, 100, width=32)),
+        min_size=1,
+        max_size=6,
+    ),
+    noise=st.sampled_from([0.0, 1e-3, 3.0]),
+    seed=st.integers(0, 1000),
+)
+def test_clipped_centres(rows, noise, seed):
+    rng = np.random.default_rng(seed)
+    lines = np.full((len(rows), 90), np.nan, dtype=np.float32)
+    for line, row in zip(lines, rows, strict=True):
+        many = row * rng.integers(1, 4)
+        line[: len(many)] = np.add(many, rng.normal(0, noise, len(many)))[:90]
+    lines.sort(axis=1)
+    count = np.isfinite(lines).sum(axis=1)
+    found = clipped_centres(lines, count)
+    with numpy_only():
+        np.testing.assert_array_equal(found, clipped_centres(lines, count))
+
+
+@compiled
+@pytest.mark.parametrize("size", [4096, 70_003])
+def test_clipped_centres_of_many_values(size):
+    values = np.random.default_rng(size).normal(1000, 5, (3, size)).astype(np.float32)
+    values[:, : size // 20] += 90
+    values.sort(axis=1)
+    found = clipped_centres(values, np.array([size, size - 9, 0]))
+    with numpy_only():
+        expected = clipped_centres(values, np.array([size, size - 9, 0]))
+    np.testing.assert_array_equal(found, expected)
+
+
+@compiled
+def test_more_values_than_a_row_holds_are_refused():
+    centre, sigma, row = np.empty(1), np.empty(1), np.zeros((1, 5), np.float32)
+    for count, piece in ((6, 3), (-1, 3), (5, 0)):
+        with pytest.raises(ValueError, match="more values"):
+            kernel().clip_sorted(
+                (1, 5), row, np.array([count]), (piece, 10, 3.0, 0.97, 1.35), centre, sigma
+            )
 
 
 @compiled
