@@ -166,6 +166,25 @@ static PyObject *electrons(PyObject *self, PyObject *args)
     return release(&b);
 }
 
+static PyObject *limits(PyObject *self, PyObject *args)
+{
+    PyObject *pixels;
+    int64_t low = INT64_MAX, high = INT64_MIN;
+    struct buffers b = {.taken = 0};
+    struct rows in;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O", &pixels))
+        return NULL;
+    if (take_rows(&b, pixels, "hHi", &in)) {
+        Py_BEGIN_ALLOW_THREADS
+        for (Py_ssize_t i = 0; i < in.number; i++)
+            sd_limits(in.first + i * in.stride, in.type, (size_t)in.length, &low, &high);
+        Py_END_ALLOW_THREADS
+    }
+    PyObject *none = release(&b);
+    return none == NULL ? NULL : Py_BuildValue("LL", (long long)low, (long long)high);
+}
+
 static PyObject *histogram(PyObject *self, PyObject *args)
 {
     PyObject *pixels, *out;
@@ -377,6 +396,7 @@ static PyObject *sum_words(PyObject *self, PyObject *args)
 static PyMethodDef METHODS[] = {
     {"block", block, METH_VARARGS, "Clip, average and judge the pixels of a block."},
     {"electrons", electrons, METH_VARARGS, "Pixels above a level, times the gain."},
+    {"limits", limits, METH_VARARGS, "Lowest and highest pixel."},
     {"histogram", histogram, METH_VARARGS, "Count pixels by value."},
     {"count_differences", count_differences, METH_VARARGS, "Histograms of the difference of two frames."},
     {"clip_histograms", clip_histograms, METH_VARARGS, "Clipped standard deviations."},

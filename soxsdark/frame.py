@@ -170,10 +170,14 @@ class Frame:
         if source is not None:
             yield source.descriptor
             return
-        with self.path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size != self.size:
+        # without Python's buffers, which take longer than to open the file
+        descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            if os.fstat(descriptor).st_size != self.size:
                 raise InputError(f"{self.path}: its size changed while it was being read")
-            yield file.fileno()
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     def _check_sums(self, hdu: _Hdu, header: int, data: int) -> None:
         place = f"{self.path}: HDU {hdu.index}"

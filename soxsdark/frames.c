@@ -37,6 +37,34 @@ int sd_electrons(const void *pixels, char type, size_t number, double level, dou
     }
 }
 
+#define LIMITS(name, type)                                                                        \
+    SD_WIDE static void name(const type *pixels, size_t number, int64_t *low, int64_t *high)      \
+    {                                                                                             \
+        type least = pixels[0], most = pixels[0];                                                 \
+        for (size_t i = 1; i < number; i++) {                                                     \
+            least = pixels[i] < least ? pixels[i] : least;                                        \
+            most = pixels[i] > most ? pixels[i] : most;                                           \
+        }                                                                                         \
+        *low = least < *low ? least : *low;                                                       \
+        *high = most > *high ? most : *high;                                                      \
+    }
+
+LIMITS(limits_of_int16, int16_t)
+LIMITS(limits_of_uint16, uint16_t)
+LIMITS(limits_of_int32, int32_t)
+
+int sd_limits(const void *pixels, char type, size_t number, int64_t *low, int64_t *high)
+{
+    if (number == 0)
+        return 1;
+    switch (type) {
+    case 'h': limits_of_int16(pixels, number, low, high); return 1;
+    case 'H': limits_of_uint16(pixels, number, low, high); return 1;
+    case 'i': limits_of_int32(pixels, number, low, high); return 1;
+    default: return 0;
+    }
+}
+
 #define HISTOGRAM(name, type)                                                                     \
     static void name(const type *pixels, size_t number, int64_t low, size_t width,                \
                      int64_t *counts)                                                             \

@@ -56,6 +56,9 @@ int sd_block(char type, const void *samples, size_t frames, size_t pixels, const
 int sd_electrons(const void *pixels, char type, size_t number, double level, double gain,
                  float *electrons);
 
+/* Lower `low` and raise `high` to the pixels of type code h, H or i; 0 if another type. */
+int sd_limits(const void *pixels, char type, size_t number, int64_t *low, int64_t *high);
+
 /* Count pixels of type code h, H or i by value - low; 0 if it is another type. */
 int sd_histogram(const void *pixels, char type, size_t number, int64_t low, size_t width,
                  int64_t *counts);
