@@ -83,9 +83,11 @@ def noise_of_mean(halves: np.ndarray, good: np.ndarray, frames: int) -> Figure:
 def joined(parts: Sequence[Figure], shares: np.ndarray) -> Figure:
     """Root mean square of the scatters of several regions, by their shares of the pixels."""
     values, errors = np.array(parts).T
-    total = math.sqrt(float(np.sum(shares * values**2)))
-    of_square = math.sqrt(float(np.sum((2 * shares * values * errors) ** 2)))
-    return beyond(total**2, of_square) if math.isfinite(total) else UNKNOWN
+    variance = float(np.sum(shares * values**2))
+    # that of each variance, as `beyond` was given it: there is one where the value is 0, too
+    of_variances = (values + errors) ** 2 - values**2
+    error = math.sqrt(float(np.sum((shares * of_variances) ** 2)))
+    return beyond(variance, error) if math.isfinite(variance) else UNKNOWN
 
 
 def errors_of_medians(model: NoiseModel) -> np.ndarray:

@@ -14,6 +14,7 @@ from soxsdark.metrics import (
     error_of_differences,
     fixed_pattern,
     frame_structure,
+    joined,
     noise_of_mean,
     rejection_ratio,
 )
@@ -108,6 +109,18 @@ def test_beyond():
     assert fixed_pattern(Figure(5, 0.05), Figure(4, 0.03)).value == pytest.approx(3)
     error = math.hypot(0.05 * 5, 0.03 * 4) / 3
     assert fixed_pattern(Figure(5, 0.05), Figure(4, 0.03)).error == pytest.approx(error, rel=0.02)
+
+
+def test_joined_scatters():
+    halves = np.array([0.5, 0.5])
+    assert joined([Figure(1, 0.0), Figure(7, 0.0)], halves) == pytest.approx((5, 0))
+    # the error of the mean of two equal variances is that of one over root 2
+    one = beyond(9.0, 0.6)
+    assert joined([one, one], halves) == pytest.approx(beyond(9.0, 0.6 / math.sqrt(2)))
+    # nothing seen anywhere: what could have been seen is still told
+    none = beyond(-1.0, 0.25)
+    assert joined([none, none], halves) == pytest.approx((0, math.sqrt(0.25 / math.sqrt(2))))
+    assert joined([one, UNKNOWN], halves) is UNKNOWN
 
 
 # Structure
