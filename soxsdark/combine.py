@@ -134,14 +134,7 @@ class _Stack:
         )
         if self.frame_clipping:
             self.frame_low, self.frame_high = (np.zeros(self.shape, counts) for _ in range(2))
-        self.options = BlockOptions(
-            deviation=settings.stacked_clipping_deviation,
-            k=settings.stacked_clipping_sigma,
-            iterations=settings.stacked_clipping_iterations,
-            upper=settings.noise_clipping_upper_sigma,
-            lower=settings.noise_clipping_lower_sigma,
-            slope=survey.noise.variance_slope,
-        )
+        self.options = block_options(survey, settings)
         self.saturation = SaturationLimits(darks, survey)
 
     def leave_out(self, blocks: Sequence[slice]) -> None:
@@ -264,6 +257,18 @@ class _Stack:
         self.saturated.flat[at] = found.saturated[noisy]
         frame, candidate, change = found.changed
         np.add.at(frame_rejected, frame[noisy[candidate]], change[noisy[candidate]])
+
+
+def block_options(survey: Survey, settings) -> BlockOptions:
+    """How the pixels of a set are clipped and judged."""
+    return BlockOptions(
+        deviation=settings.stacked_clipping_deviation,
+        k=settings.stacked_clipping_sigma,
+        iterations=settings.stacked_clipping_iterations,
+        upper=settings.noise_clipping_upper_sigma,
+        lower=settings.noise_clipping_lower_sigma,
+        slope=survey.noise.variance_slope,
+    )
 
 
 def read_samples(darks: Sequence[RawDark], survey: Survey, settings, rows: slice) -> np.ndarray:

@@ -147,8 +147,8 @@ def _flag_amplifier(
     flags: np.ndarray,
     sample: LineSample,
 ) -> Background:
-    """Flag the pixels of one amplifier, and add their level, in place; return what is under them."""
-    settings, about = inputs.settings.values, inputs.darks[0].about
+    """Flag the pixels of one amplifier, and add their level, in place; return the background."""
+    settings = inputs.settings.values
     combined, flags = combined.part(place), flags[place]
     bad = None if bad is None else bad[place]
     ignored = combined.noisy | (combined.used == 0)
@@ -156,13 +156,7 @@ def _flag_amplifier(
         ignored |= bad
     threads = plan_of(inputs).threads
     background = find_background(combined.mean, ignored, settings.background_box, threads)
-    rate = settings.hot_pixel_rate if inputs.kind is DARK else None
-    limits = Limits(
-        background.sigma,
-        hot_sigma=settings.hot_pixel_sigma,
-        cold_sigma=settings.cold_pixel_sigma,
-        hot_level=None if rate is None else rate * about.exposure_time,
-    )
+    limits = limits_of(inputs, background.sigma)
     most = len(inputs.darks) / 2 if settings.frame_clipping_flags else None
 
     def flag(rows: slice) -> None:
@@ -193,6 +187,18 @@ def _flag_amplifier(
     for _ in in_order(flag, bands(ignored.shape), threads):
         pass
     return background
+
+
+def limits_of(inputs: Inputs, sigma: float) -> Limits:
+    """When a pixel is hot or cold where the spatial scatter is `sigma`, electrons."""
+    settings = inputs.settings.values
+    rate = settings.hot_pixel_rate if inputs.kind is DARK else None
+    return Limits(
+        sigma,
+        hot_sigma=settings.hot_pixel_sigma,
+        cold_sigma=settings.cold_pixel_sigma,
+        hot_level=None if rate is None else rate * inputs.darks[0].about.exposure_time,
+    )
 
 
 def _subtract(
