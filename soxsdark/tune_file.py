@@ -48,23 +48,25 @@ class TuneFile:
         with writing(self.path):
             self._handle.seek(0)
             content = self._handle.read()
-            whole = content[: content.rfind(b"\n") + 1]
-            os.ftruncate(self._handle.fileno(), len(whole))
+        whole = content[: content.rfind(b"\n") + 1]
         rows = list(csv.reader(io.StringIO(whole.decode("utf-8", errors="replace"))))
-        if not rows:
-            self.begin()
-            return
-        header, lines = rows[0], rows[1:]
-        found = [dict(zip(header, row, strict=False)) for row in lines]
-        if header != self.columns or not all(
-            len(row) == len(header) and line[ID] in ids
-            for row, line in zip(lines, found, strict=True)
-        ):
+        found = [dict(zip(self.columns, row, strict=False)) for row in rows[1:]]
+        ours = [row == self.columns for row in rows[:1]]
+        ours += [len(line) == len(self.columns) and line[ID] in ids for line in found]
+        if not all(ours) or (content and not rows and not self._torn_header(content)):
             raise ProductError(
                 f"{self.path}: is of other frames, settings or sweeps; overwrite with -x, or "
                 "choose another folder with -o"
             )
+        if not rows:
+            self.begin()
+            return
+        with writing(self.path):
+            os.ftruncate(self._handle.fileno(), len(whole))
         self.lines = found
+
+    def _torn_header(self, content: bytes) -> bool:
+        return ",".join(self.columns).encode().startswith(content)
 
     def _write(self, cells: Sequence[str]) -> None:
         text = io.StringIO()

@@ -40,24 +40,23 @@ class Workbench:
     def of(
         cls,
         files: FileSet,
-        settings: Settings,
+        inputs: Inputs,
         calibrations: Mapping[str, Path | None],
         *,
         keep_stack: bool,
     ) -> "Workbench":
-        """Open and read the frames.
+        """Read the frames.
 
         Parameters
         ----------
         files : FileSet
-        settings : Settings
-            The current ones.
+        inputs : Inputs
+            The same, opened with the current settings.
         calibrations : mapping
             As `open_inputs` takes them.
         keep_stack : bool
             Whether settings will follow one another that differ in what is flagged alone.
         """
-        inputs = open_inputs(files, settings, **calibrations)
         held = hold(inputs, REFERENCE_BYTES + STACK_BYTES * keep_stack)
         return cls(files, calibrations, held.put_into(inputs), held, keep_stack)
 
