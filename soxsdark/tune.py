@@ -75,6 +75,10 @@ class Tuned:
     """Of the pixels; below 1 where the frames do not fit in memory-limit."""
     new: int
     """Lines that this call has added."""
+    settings: Path | None = None
+    """The settings file that was used."""
+    overrides: tuple[str, ...] = ()
+    """Keys that ``--set`` has given."""
     explanation: Explanation | None = None
 
     def line(self, row: int) -> Line:
@@ -216,6 +220,8 @@ class _Tuning:
             arm=self.bench.arm,
             share_seen=self.share,
             new=len(lines) - done,
+            settings=self.current.path,
+            overrides=tuple(self.current.overrides.given),
             explanation=self.explanation,
         )
         self._write_page(tuned)

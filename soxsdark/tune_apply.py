@@ -1,5 +1,6 @@
 """The chosen settings, written into a copy of the settings file; all else in it stays as it is."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,8 @@ from soxsdark.settings import Settings, default_settings_text
 from soxsdark.settings_layers import ARMS, BOTH_SIDES, EACH_SIDE, SECTION, canonical, show
 from soxsdark.settings_migrate import Migration
 from soxsdark.settings_text import INDENT
-from soxsdark.tune import Tuned
-from soxsdark.tune_file import Line, number
+from soxsdark.tune import ROW, Tuned
+from soxsdark.tune_file import ID, Line, number
 from soxsdark.yaml_nodes import compose, read_text
 
 EDITED = "_tuned"
@@ -29,7 +30,7 @@ def chosen_row(tuned: Tuned, wanted: str) -> int:
         It is neither, or there is no such row or column.
     """
     if wanted.isdecimal() and int(wanted):
-        return int(tuned.line(int(wanted))["row"])
+        return int(tuned.line(int(wanted))[ROW])
     best, _, column = wanted.partition(":")
     values = {
         place: value
@@ -121,29 +122,18 @@ class _Copy:
         self.edits.edits.append((at, at, f"{missing}{head}{indent}# {self.remark}\n{text}"))
 
 
-def apply(
-    tuned: Tuned,
-    row: int,
-    settings: Path | None,
-    overrides: Sequence[str] = (),
-    *,
-    output: Path,
-    overwrite: bool,
-) -> Path:
-    """Write a copy of a settings file with the values of a row; return where.
+def apply(tuned: Tuned, row: int, *, output: Path, overwrite: bool) -> Path:
+    """Write a copy of the settings file with the values of a row; return where.
 
     Frames of an arm have their values under that arm, so that the others' stay. Values of
-    ``--set`` are written too, since the sweep was made with them.
+    ``--set`` are written too, since the sweep was made with them. Where no settings file was
+    used, the documented defaults are copied.
 
     Parameters
     ----------
     tuned : Tuned
     row : int
-        Of `tuned`, from 1.
-    settings : path or None
-        The file that was used; None: the documented defaults are copied.
-    overrides : sequence of str
-        ``KEY=VALUE``, as the sweep had them.
+        From 1.
     output : path
         Folder of the copy.
     overwrite : bool
@@ -156,17 +146,14 @@ def apply(
     ProductError
         The copy exists already, or cannot be written.
     """
-    line = tuned.line(row)
-    wanted = tuned.combinations[line["id"]]
-    source = settings or Path("settings.yaml")
-    text = default_settings_text() if settings is None else read_text(settings)
-    arm = (tuned.arm or "").lower()
-    arm = arm if arm in ARMS else None
-    values = wanted.settings.for_arm(tuned.arm).values
-    given = [canonical(o.partition("=")[0].strip()) for o in overrides]
-    names = dict.fromkeys((*given, *tuned.keys))
-    chosen = {key: getattr(values, key.replace("-", "_")) for key in names}
-    new = _Copy(Migration(source, text), arm, _remark(tuned, line)).set(chosen)
+    line, arm = tuned.line(row), (tuned.arm or "").lower()
+    source = tuned.settings or Path("settings.yaml")
+    text = default_settings_text() if tuned.settings is None else read_text(source)
+    values = tuned.combinations[line[ID]].settings.for_arm(tuned.arm).values
+    keys = dict.fromkeys((*tuned.overrides, *tuned.keys))
+    chosen = {key: getattr(values, key.replace("-", "_")) for key in keys}
+    copy = _Copy(Migration(source, text), arm if arm in ARMS else None, _remark(tuned, line))
+    new = copy.set(chosen)
     _check(new, source, tuned.arm, chosen)
     name = f"{source.stem}{EDITED}{source.suffix}"
     with Workspace(output) as work:
@@ -189,7 +176,7 @@ def _check(text: str, path: Path, arm: str | None, chosen: Mapping[str, object])
 
 def _remark(tuned: Tuned, line: Line) -> str:
     return (
-        f"row {line['row']} of {tuned.csv.name}, a sweep of {', '.join(tuned.keys)} on {tuned.name}"
+        f"row {line[ROW]} of {tuned.csv.name}, a sweep of {', '.join(tuned.keys)} on {tuned.name}"
     )
 
 
@@ -203,7 +190,7 @@ def _rivals(key: str) -> tuple[str, ...]:
 def _scalar(value: object) -> str:
     """A value as YAML; JSON is."""
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
-    return show(int(value) if whole else value)
+    return json.dumps(int(value) if whole else value, ensure_ascii=False)
 
 
 def _entries(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:

@@ -13,10 +13,9 @@ from soxsdark.parallel import in_order
 from soxsdark.reduction import plan_of
 from soxsdark.survey import AmplifierRows, RawDark
 
-BANDS = 8
-"""Bands of rows, spread evenly, where frames are not held whole."""
-NARROWEST = 8
-"""Rows of a band at least."""
+HEIGHT = 16
+"""Rows of a band, where frames are not held whole: narrow, so that each block of the background
+has some."""
 
 
 @dataclass(frozen=True)
@@ -138,11 +137,11 @@ def _row_bytes(frame: Frame) -> int:
 
 
 def spread_bands(rows: int, taken: int) -> list[slice]:
-    """`BANDS` bands in the middles of as many equal parts of `rows`, with `taken` rows in all.
+    """Bands of `HEIGHT` rows in the middles of equal parts of `rows`, `taken` rows in all.
 
-    There are fewer where they would be narrower than `NARROWEST`; one there is always.
+    One there is always.
     """
-    number = max(1, min(BANDS, taken // NARROWEST))
-    height = min(max(NARROWEST, taken // number), rows // number)
-    middles = [(2 * i + 1) * rows // (2 * number) for i in range(number)]
-    return [slice(middle - height // 2, middle - height // 2 + height) for middle in middles]
+    height = min(HEIGHT, rows)
+    number = max(1, taken // height)
+    starts = [((2 * i + 1) * rows // number - height) // 2 for i in range(number)]
+    return [slice(start, start + height) for start in starts]

@@ -1,5 +1,6 @@
 """Which settings are tried: sweeps as they are typed, and the combinations that they make."""
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,6 +104,8 @@ def _range(text: str, values: str) -> tuple[float, ...]:
     try:
         start, stop, step = (Decimal(part.strip()) for part in parts)
         steps = (stop - start) / step
+        if not steps.is_finite():
+            raise ValueError
         whole = steps == steps.to_integral_value() and 0 <= steps < MOST
     except (ValueError, ArithmeticError, InvalidOperation):
         raise UsageError(
@@ -183,7 +186,7 @@ def _nth(sweeps: Sequence[Sweep], place: int) -> list[object]:
 
 
 def _combination(chosen, path, overrides, arm) -> Combination:
-    texts = [f"{key}={show(value)}" for key, value in chosen.items()]
+    texts = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in chosen.items()]
     own = [text for text in overrides if canonical(text.partition("=")[0].strip()) not in chosen]
     try:
         settings = Settings.read(path, [*own, *texts])

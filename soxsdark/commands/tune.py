@@ -1,7 +1,5 @@
 """soxsdark tune, soxsdark explain."""
 
-from pathlib import Path
-
 import click
 
 from soxsdark.commands.common import ANY_PATH, example, progress_of, say
@@ -95,15 +93,12 @@ def tune(stop, inputs, sweeps, style, pixel, applied, **options) -> int:
     if found.explanation:
         click.echo(f"\n{explanation_text(found.explanation)}", nl=False)
     if applied:
-        click.echo(printable(str(_apply(found, applied, **options))), err=style != "table")
+        from soxsdark.tune_apply import apply, chosen_row
+
+        place = {"output": options["output"], "overwrite": options["overwrite"]}
+        copy = apply(found, chosen_row(found, applied), **place)
+        click.echo(printable(str(copy)), err=style != "table")
     return ExitCode.DONE
-
-
-def _apply(found, wanted: str, *, settings, overrides, output, overwrite, **_) -> Path:
-    from soxsdark.tune_apply import apply, chosen_row
-
-    row = chosen_row(found, wanted)
-    return apply(found, row, settings, overrides, output=output, overwrite=overwrite)
 
 
 def _for_pixel(options) -> dict:
