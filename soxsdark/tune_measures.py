@@ -84,7 +84,7 @@ def find_truth(source: Path, shape: tuple[int, int]) -> Truth | None:
     path = (source if source.is_dir() else source.parent) / TRUTH_FILE
     if not path.is_file():
         return None
-    from soxsdark.sky import load_truth
+    from soxsdark.simulated_truth import load_truth
 
     try:
         found = load_truth(path)

@@ -38,7 +38,7 @@ from .test_amplifiers import exposures, profile, save
 ACCEPT = {
     "instrument", "data-extension", "trim", "minimum-frame-count", "maximum-nan-fraction",
     "exposure-time-tolerance", "maximum-temperature-spread", "maximum-level-deviation",
-    "require-master-bias",
+    "require-master-bias", "set-gap", "night-start",
 }  # fmt: skip
 """Settings that say which frames are taken, and what of them."""
 SWEEP = ("stacked-clipping-sigma=3,5", "hot-pixel-sigma=4:6:1")
