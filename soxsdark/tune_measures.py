@@ -1,5 +1,7 @@
 """What a combination of settings has made of the frames, in numbers."""
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import numpy as np
 
 from soxsdark.errors import InputError
 from soxsdark.flags import Flag, bands
+from soxsdark.parallel import in_order, processors
 from soxsdark.reduction import Reduced
 from soxsdark.simulator import PixelClass
 
@@ -114,23 +117,29 @@ def measure(reduced: Reduced, reference: Reference) -> Measures:
 
 
 def _rms_change(flux: np.ndarray, reference: Reference) -> float | None:
-    total, number = 0.0, 0
-    for rows in bands(flux.shape):
+    def of(rows: slice) -> tuple[float, int]:
         change = (flux[rows] - reference.flux[rows])[reference.flags[rows] == 0]
-        total += float(np.square(change, dtype=np.float64).sum())
-        number += change.size
-    return (total / number) ** 0.5 if number else None
+        return float(np.dot(change, change)), change.size
+
+    total, number = _sums(of, flux.shape)
+    return math.sqrt(total / number) if number else None
+
+
+def _sums(of: Callable[[slice], Sequence[float]], shape: tuple[int, int]) -> np.ndarray:
+    """Add up what `of` gives for bands of rows."""
+    return np.sum(list(in_order(of, bands(shape), processors())), axis=0)
 
 
 def _against_truth(reduced: Reduced, truth: Truth, seen: np.ndarray | None) -> Measures:
-    flags, kinds = reduced.master.qual, truth.kinds
-    inside = np.ones(kinds.shape, bool) if seen is None else seen
-    good = inside & (kinds == 0)
+    flags = reduced.master.qual
+    bad = (truth.kinds != 0) if seen is None else (truth.kinds != 0) & seen
+    kinds, of_bad = truth.kinds[bad], flags[bad]
+    wrong = (flags & np.int16(FOUND)) != 0
     return {
-        "hot-found": _share(flags[inside & (kinds == PixelClass.HOT)], Flag.HOT),
-        "noisy-found": _share(flags[inside & (kinds == PixelClass.NOISY)], Flag.NOISY),
-        "false-flags": int(np.count_nonzero(flags[good] & np.int16(FOUND))),
-        "error-ratio": _error_ratio(reduced, truth, good & (flags == 0)),
+        "hot-found": _share(of_bad[kinds == PixelClass.HOT], Flag.HOT),
+        "noisy-found": _share(of_bad[kinds == PixelClass.NOISY], Flag.NOISY),
+        "false-flags": int(np.count_nonzero(wrong)) - int(np.count_nonzero(wrong[bad])),
+        "error-ratio": _error_ratio(reduced, truth),
     }
 
 
@@ -138,10 +147,21 @@ def _share(flags: np.ndarray, bit: Flag) -> float | None:
     return float(np.mean(flags & np.int16(bit) != 0)) if flags.size else None
 
 
-def _error_ratio(reduced: Reduced, truth: Truth, good: np.ndarray) -> float | None:
-    if not good.any():
+def _error_ratio(reduced: Reduced, truth: Truth) -> float | None:
+    master = reduced.master
+
+    def of(rows: slice) -> Sequence[float]:
+        # what was not seen is flagged
+        good = (truth.kinds[rows] == 0) & (master.qual[rows] == 0)
+        error = np.where(good, master.flux[rows] - truth.expected[rows], 0)
+        inverse = np.divide(1, master.errs[rows], where=good, out=np.zeros_like(error))
+        ratio = error * inverse
+        products = (good, error, ratio * ratio, ratio * inverse, inverse * inverse)
+        return [float(np.sum(product, dtype=np.float64)) for product in products]
+
+    number, errors, squares, linear, weights = _sums(of, master.flux.shape)
+    if not number:
         return None
-    error = reduced.master.flux[good] - truth.expected[good]
     # the error of the level, common to all pixels, is not in ERRS
-    error -= np.median(error)
-    return float(np.sqrt(np.mean(np.square(error / reduced.master.errs[good], dtype=np.float64))))
+    level = errors / number
+    return math.sqrt((squares - 2 * level * linear + level**2 * weights) / number)
