@@ -249,10 +249,13 @@ class _Tuning:
         left = [(key, one) for key, one in self.by_id.items() if key not in known]
         for done, (key, one) in enumerate(left):
             self.tell("combinations", done, len(left))
-            begun = perf_counter()
-            reduced = self.bench.reduce(one.settings)
-            self.last = key, reduced.master.qual
-            file.append(self._line(len(file.lines) + 1, one.swept, reduced, begun, key))
+            file.append(self._tried(len(file.lines) + 1, key, one))
+
+    def _tried(self, row: int, key: str, one: Combination) -> dict[str, object]:
+        begun = perf_counter()
+        reduced = self.bench.reduce(one.settings)
+        self.last = key, reduced.master.qual
+        return self._line(row, one.swept, reduced, begun, key)
 
     def _line(self, row, swept, reduced: Reduced, begun: float, key: str) -> dict[str, object]:
         measures = measure(reduced, self.reference)
@@ -269,6 +272,10 @@ class _Tuning:
         rows = self.plan.compare or (CURRENT, len(tuned.lines))
         lines = [tuned.line(row) for row in rows]
         flags = tuple(self._flags(line) for line in lines)
+        if self.reference.seen is not None:
+            flags = tuple(np.where(self.reference.seen, each, 0) for each in flags)
+        # a page takes memory too
+        self.bench.let_go()
         swept = tuple({key: line[key] for key in tuned.keys} for line in lines)
         text = page_of(tuned, Pair(rows, swept, flags), self.reference)
         with Workspace(self.output) as work:

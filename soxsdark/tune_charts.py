@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ACROSS = 4
 PANEL = (3.0, 2.0)
 """Inches: width and height of a panel."""
+MARGIN, LEGEND = 0.6, 0.5
+"""Inches: left of the panels, and below them."""
 MOST_NAMED = 6
 """Curves in a panel that a legend can name."""
 SERIES = ("#0071b3", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#586374")
@@ -43,8 +45,13 @@ def _curves(key: str, panels: Sequence[Panel]) -> Picture:
     from matplotlib.figure import Figure
 
     down = -(-len(panels) // ACROSS)
-    size = ACROSS * PANEL[0], down * PANEL[1] + 0.5
-    figure = Figure(figsize=size, layout="constrained")
+    size = ACROSS * PANEL[0], down * PANEL[1] + LEGEND
+    figure = Figure(figsize=size)
+    # a layout that looks for itself takes as long as the drawing
+    figure.subplots_adjust(
+        left=MARGIN / size[0], right=1 - 0.1 / size[0], top=1 - 0.3 / size[1],
+        bottom=(LEGEND + 0.25) / size[1], wspace=0.32, hspace=0.36,
+    )  # fmt: skip
     every = figure.subplots(down, ACROSS, squeeze=False).ravel()
     for axes, panel in zip(every, panels, strict=False):
         _panel(axes, panel)
@@ -54,7 +61,7 @@ def _curves(key: str, panels: Sequence[Panel]) -> Picture:
     if 1 < len(named) <= MOST_NAMED:
         handles = every[0].get_lines()[: len(named)]
         figure.legend(
-            handles, [c.held for c in named], loc="outside lower center",
+            handles, [c.held for c in named], loc="lower center",
             ncols=min(3, len(named)), labelcolor=INK,
         )  # fmt: skip
     knees = {p.measure: p.knee for p in panels if p.knee is not None}

@@ -66,6 +66,8 @@ class HeldFrames:
     """Rows of the science image that are done at a time; those in none are left out."""
     bytes: int
     """Memory that is taken as long as they are held."""
+    spare: bool
+    """Whether there was room for what is useful but not needed; it counts in `bytes` then."""
 
     @property
     def whole(self) -> bool:
@@ -94,7 +96,7 @@ class HeldFrames:
         return HeldDark(frame, dark.about, dark.tag, kept=self.kept[frame.path])
 
 
-def hold(inputs: Inputs, others: int) -> HeldFrames:
+def hold(inputs: Inputs, others: int, *, spare: int = 0) -> HeldFrames:
     """Hold the frames whole if memory-limit allows it, else bands of rows.
 
     The bands are spread evenly and do not depend on what is in them, so that what is counted in
@@ -105,9 +107,12 @@ def hold(inputs: Inputs, others: int) -> HeldFrames:
     inputs : Inputs
     others : int
         Bytes that are held for each pixel beside the frames.
+    spare : int
+        Bytes for each pixel that would be useful.
     """
     (rows, columns), darks = inputs.darks[0].shape, inputs.darks
     others *= rows * columns
+    spare *= rows * columns
     plan = plan_of(inputs)
     free = int(inputs.settings.values.memory_limit * MIB) - plan.least - others
     row = sum(_row_bytes(dark.frame) for dark in darks)
@@ -120,7 +125,8 @@ def hold(inputs: Inputs, others: int) -> HeldFrames:
         frames = {d.frame.path: d.frame for d in darks}
         bands, kept = spread_bands(rows, max(free, 0) // row), {path: {} for path in frames}
         needed = row * sum(band.stop - band.start for band in bands)
-    held = HeldFrames(frames, kept, (), needed + others)
+    room = not kept and needed + spare <= free
+    held = HeldFrames(frames, kept, (), needed + others + spare * room, room)
     step = plan_of(held.put_into(inputs)).rows
     blocks = [
         slice(band.start + part.start, band.start + part.stop)

@@ -73,8 +73,6 @@ def _kinds(pair: Pair, reference: Reference) -> Iterator[KindRow]:
     bad = None if truth is None else truth.kinds != 0
     for name, bits in (*((name, int(flag)) for flag, name in NAMES.items()), ("any flag", -1)):
         first, second = (flags & flags.dtype.type(bits) != 0 for flags in pair.flags)
-        if reference.seen is not None:
-            first, second = first & reference.seen, second & reference.seen
         if not (first.any() or second.any()):
             continue
         lost, gained = first & ~second, second & ~first

@@ -55,9 +55,11 @@ class Workbench:
         calibrations : mapping
             As `open_inputs` takes them.
         keep_stack : bool
-            Whether settings will follow one another that differ in what is flagged alone.
+            Whether settings will follow one another that differ in what is flagged alone: their
+            stack is kept if it fits in beside the frames.
         """
-        held = hold(inputs, REFERENCE_BYTES + STACK_BYTES * keep_stack)
+        held = hold(inputs, REFERENCE_BYTES, spare=STACK_BYTES * keep_stack)
+        keep_stack = keep_stack and held.spare
         return cls(files, calibrations, held.put_into(inputs), held, keep_stack)
 
     @property
@@ -75,6 +77,13 @@ class Workbench:
         for rows in self.held.blocks:
             image[rows] = True
         return to_product(image, about.rotation)
+
+    def let_go(self) -> None:
+        """Give back the memory of the frames; nothing can be reduced any more."""
+        self.held.frames.clear()
+        self.held.kept.clear()
+        self.inputs = replace(self.inputs, darks=())
+        self._survey = self._stack = None
 
     def reduce(self, settings: Settings) -> Reduced:
         """Reduce the frames, or their bands, as a run with these settings does."""

@@ -274,8 +274,18 @@ def little(tall_set, monkeypatch) -> str:
     monkeypatch.setattr(memory, "BASE", 0)
     opened = open_inputs(find_files(tall_set.sof), Settings.read(None))
     pixels = 1024 * 256
-    held = 12 * pixels * 4 // 2 + (REFERENCE_BYTES + STACK_BYTES) * pixels
+    held = 12 * pixels * 4 // 2 + REFERENCE_BYTES * pixels
     return f"memory-limit={(plan_of(opened).least + held) / memory.MIB}"
+
+
+@pytest.mark.parametrize(("share", "keeps"), [(0.9, False), (1.1, True)])
+def test_stacks_are_kept_where_there_is_room(tall_set, tmp_path, monkeypatch, share, keeps):
+    monkeypatch.setattr(memory, "BASE", 0)
+    opened = open_inputs(find_files(tall_set.sof), Settings.read(None))
+    bytes_a_pixel = 12 * 4 + REFERENCE_BYTES + share * STACK_BYTES
+    needed = plan_of(opened).least + bytes_a_pixel * 1024 * 256
+    bench = bench_of(tall_set.sof, [f"memory-limit={needed / memory.MIB}"])
+    assert (bench.held.whole, bench.keep_stack) == (True, keeps)
 
 
 def test_bands_say_what_all_pixels_say(tall_set, tmp_path, little):
