@@ -182,17 +182,18 @@ def explain(reduced: Reduced, x: int, y: int) -> Explanation:
     fates = [_fate(*facts) for facts in zip(samples[:, 0], rejected[:, 0], strict=True)]
     found = tuple(_samples(reduced, place, samples[:, 0], saturated[:, 0], fates))
     product = _value(reduced, place)
+    noise = stack.noise(float(block.scatter[0]), reduced.noise_scale, noisy, unclipped)
     return Explanation(
         place=place,
         samples=found,
-        noise=stack.noise(float(block.scatter[0]), reduced.noise_scale, noisy, unclipped),
+        noise=noise,
         rounds=stack.rounds(options),
         own_rounds=stack.own_rounds(options, block.scatter) if noisy else (),
         k=options.k,
         deviation=options.deviation,
         average=average,
         reasons=flag_reasons(
-            reduced, place, product, found, noisy=noisy, quiet=float(block.quiet[0])
+            reduced, place, product, found, noise=noise, quiet=float(block.quiet[0])
         ),
         product=product,
     )

@@ -1,7 +1,7 @@
 """The story of one pixel as tables for the screen."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from soxsdark.explain import REJECTED, ClippingRound, Explanation, Sample
 from soxsdark.flags import Flag
@@ -94,16 +94,15 @@ def _noise(told: Explanation) -> str:
         f"expected with the shot noise of its signal {noise.expected:.3f} e- "
         f"(for the noise map {noise.cautious:.3f} e-), found {_electrons(noise.scatter)} e-",
     ]
-    if not noise.tests:
-        lines.append("fewer than two samples: its noise cannot be judged")
     for test in noise.tests:
         sign, number = (">" if test.value > test.limit else "<="), test.forgiven
         forgiven = f"without its {number} highest" if number else "of all samples"
         lines.append(f"sum of squares {forgiven}: {test.value:.2f} {sign} {test.limit:.2f}")
-    verdict = "noisy: every sum is above its limit" if noise.noisy else "not noisy"
-    if noise.unclipped:
-        verdict = "noisy: clipping would leave fewer than two samples, so that all are kept"
-    lines.append(f"{verdict} (limits scaled by {noise.scale:.4f}, as the whole noise image is)")
+    if noise.tests:
+        lines.append(
+            f"noisy if every sum is above its limit; limits are scaled by {noise.scale:.4f}, as "
+            "the whole noise image is"
+        )
     return "\n".join(lines)
 
 
@@ -130,13 +129,8 @@ def _rounds(rounds: Sequence[ClippingRound]) -> str:
 
 
 def _flags(told: Explanation) -> str:
-    rows = list(_flag_rows(told))
+    rows = [
+        (int(reason.flag), NAMES[reason.flag], "yes" if reason.holds else "no", reason.why)
+        for reason in told.reasons
+    ]
     return _table(rows, ("flag", "", "set", "because"), ("right", "left", "left", "left"))
-
-
-def _flag_rows(told: Explanation) -> Iterator[tuple]:
-    for reason in told.reasons:
-        why = reason.why
-        if reason.flag is Flag.NOISY:
-            why = "the noise map, above" if reason.holds else "the noise map does not find it"
-        yield int(reason.flag), NAMES[reason.flag], "yes" if reason.holds else "no", why

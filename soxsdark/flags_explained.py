@@ -11,7 +11,7 @@ from soxsdark.flags import Flag, hot_and_cold
 from soxsdark.reduction import Reduced, limits_of
 
 if TYPE_CHECKING:
-    from soxsdark.explain import Place, Sample, Value
+    from soxsdark.explain import Place, Sample, StackNoise, Value
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def flag_reasons(
     product: "Value",
     samples: Sequence["Sample"],
     *,
-    noisy: bool,
+    noise: "StackNoise",
     quiet: float,
 ) -> tuple[FlagReason, ...]:
     """Say of each flag whether it holds and why.
@@ -41,8 +41,8 @@ def flag_reasons(
     product : Value
         The pixel in the products.
     samples : sequence of Sample
-    noisy : bool
-        Whether the noise map finds it.
+    noise : StackNoise
+        What the noise map says of it.
     quiet : float
         As in `NoiseBlock`.
     """
@@ -55,8 +55,20 @@ def flag_reasons(
             Flag.SATURATED, full > 0, f"{full} of {len(averaged)} averaged samples are saturated"
         ),
         FlagReason(Flag.EMPTY, not averaged, f"{len(averaged)} samples were averaged"),
-        FlagReason(Flag.NOISY, noisy, "see the noise"),
+        FlagReason(Flag.NOISY, noise.noisy, _noisy(noise)),
     )
+
+
+def _noisy(noise: "StackNoise") -> str:
+    if noise.unclipped:
+        return "clipping would leave fewer than two samples, so that all are kept"
+    if not noise.tests:
+        return "fewer than two samples: its noise cannot be judged"
+    # all sums have to be above their limits: the lowest decides
+    test = min(noise.tests, key=lambda test: test.value / test.limit)
+    sign, number = ">" if test.value > test.limit else "<=", test.forgiven
+    forgiven = f" without its {number} highest sample{'s' * (number > 1)}" if number else ""
+    return f"sum of squares{forgiven} {test.value:.6g} {sign} {test.limit:.6g}"
 
 
 def _listed(reduced: Reduced, place: "Place") -> FlagReason:
@@ -77,16 +89,16 @@ def _hot_and_cold(
     which = "spatial sigma" if noise == background.sigma else "ERRS"
     above, below = limits.hot_sigma * noise, -limits.cold_sigma * noise
     hot_why = [
-        f"excess {excess:.4g} e- {'>' if excess > above else '<='} "
-        f"{limits.hot_sigma:g} x {which} {noise:.4g} = {above:.4g} e-"
+        f"excess {excess:.6g} e- {'>' if excess > above else '<='} "
+        f"{limits.hot_sigma:g} x {which} {noise:.6g} = {above:.6g} e-"
     ]
     cold_why = [
-        f"excess {excess:.4g} e- {'<' if excess < below else '>='} "
-        f"-{limits.cold_sigma:g} x {which} {noise:.4g} = {below:.4g} e-"
+        f"excess {excess:.6g} e- {'<' if excess < below else '>='} "
+        f"-{limits.cold_sigma:g} x {which} {noise:.6g} = {below:.6g} e-"
     ]
     if limits.hot_level is not None:
         over = ">" if excess > limits.hot_level else "<="
-        hot_why.append(f"{over} {limits.hot_level:.4g} e- of hot-pixel-rate")
+        hot_why.append(f"{over} {limits.hot_level:.6g} e- of hot-pixel-rate")
     settings = reduced.inputs.settings.values
     if settings.frame_clipping_flags:
         high = sum(s.adu > s.limits[1] for s in samples)
