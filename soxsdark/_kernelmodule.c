@@ -166,6 +166,25 @@ static PyObject *electrons(PyObject *self, PyObject *args)
     return release(&b);
 }
 
+static PyObject *limits(PyObject *self, PyObject *args)
+{
+    PyObject *pixels;
+    int64_t low = INT64_MAX, high = INT64_MIN;
+    struct buffers b = {.taken = 0};
+    struct rows in;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O", &pixels))
+        return NULL;
+    if (take_rows(&b, pixels, "hHi", &in)) {
+        Py_BEGIN_ALLOW_THREADS
+        for (Py_ssize_t i = 0; i < in.number; i++)
+            sd_limits(in.first + i * in.stride, in.type, (size_t)in.length, &low, &high);
+        Py_END_ALLOW_THREADS
+    }
+    PyObject *none = release(&b);
+    return none == NULL ? NULL : Py_BuildValue("LL", (long long)low, (long long)high);
+}
+
 static PyObject *histogram(PyObject *self, PyObject *args)
 {
     PyObject *pixels, *out;
@@ -202,16 +221,35 @@ static int edges_fit(const int64_t *edges, size_t number, int64_t end)
     return edges[0] == 0 && edges[number] == end;
 }
 
+/* Take a frame of so many rows and columns; 0 with an exception. */
+static int take_frame(struct buffers *b, PyObject *object, Py_ssize_t rows, Py_ssize_t columns,
+                      struct sd_frame *frame)
+{
+    struct rows in;
+    if (!take_rows(b, object, "hHifd", &in))
+        return 0;
+    if (in.number != rows || in.length != columns) {
+        PyErr_SetString(PyExc_ValueError, "a frame of another shape");
+        return 0;
+    }
+    frame->pixels = in.first;
+    frame->stride = in.stride;
+    frame->type = in.type;
+    return 1;
+}
+
 static PyObject *count_differences(PyObject *self, PyObject *args)
 {
     PyObject *first, *second, *bad, *row_edges, *column_edges, *background, *counts;
     Py_ssize_t rows, columns, down, across;
     struct sd_differences d;
+    struct sd_frame x, y;
     struct buffers b = {.taken = 0};
     (void)self;
-    if (!PyArg_ParseTuple(args, "(nnnn)OOO(OOO)(fffi)O", &rows, &columns, &down, &across, &first,
-                          &second, &bad, &row_edges, &column_edges, &background, &d.warm,
-                          &d.centre, &d.a_unit, &d.half, &counts) ||
+    if (!PyArg_ParseTuple(args, "(nnnn)(Odd)(Odd)O(OOO)(fffi)O", &rows, &columns, &down, &across,
+                          &first, &x.level, &x.gain, &second, &y.level, &y.gain, &bad, &row_edges,
+                          &column_edges, &background, &d.warm, &d.centre, &d.a_unit, &d.half,
+                          &counts) ||
         !fits(rows, columns) || !fits(down, across) ||
         !fits(down * across, 2 * (Py_ssize_t)d.half + 1))
         return NULL;
@@ -220,9 +258,8 @@ static PyObject *count_differences(PyObject *self, PyObject *args)
     d.across = (size_t)across;
     const uint8_t *mask;
     int64_t *out;
-    const float *x = take(&b, first, "f", rows * columns, 0);
-    const float *y = x ? take(&b, second, "f", rows * columns, 0) : NULL;
-    if (y && take_mask(&b, bad, rows * columns, &mask) &&
+    if (take_frame(&b, first, rows, columns, &x) && take_frame(&b, second, rows, columns, &y) &&
+        take_mask(&b, bad, rows * columns, &mask) &&
         (d.row_edges = take(&b, row_edges, "lq", down + 1, 0)) &&
         (d.column_edges = take(&b, column_edges, "lq", across + 1, 0)) &&
         (d.background = take(&b, background, "f", down * across, 0)) &&
@@ -235,7 +272,85 @@ static PyObject *count_differences(PyObject *self, PyObject *args)
             PyErr_NoMemory();
         } else {
             Py_BEGIN_ALLOW_THREADS
-            sd_count_differences(x, y, mask, &d, scratch, out);
+            sd_count_differences(&x, &y, mask, &d, scratch, out);
+            Py_END_ALLOW_THREADS
+        }
+        PyMem_Free(scratch);
+    }
+    return release(&b);
+}
+
+static PyObject *clip_histograms(PyObject *self, PyObject *args)
+{
+    PyObject *counts, *cut, *variance, *out;
+    Py_ssize_t rows, half;
+    struct sd_histograms h;
+    double *sigma;
+    struct buffers b = {.taken = 0};
+    (void)self;
+    if (!PyArg_ParseTuple(args, "(nn)O(ddi)(OO)O", &rows, &half, &counts, &h.clip, &h.mad_to_sigma,
+                          &h.rounds, &cut, &variance, &out) ||
+        !fits(rows, half) || !fits(rows, 2 * half + 1))
+        return NULL;
+    h.rows = (size_t)rows;
+    h.half = (size_t)half;
+    if ((h.counts = take(&b, counts, "lq", rows * (2 * half + 1), 0)) &&
+        (h.cut = take(&b, cut, "d", -1, 0)) &&
+        (h.variance = take(&b, variance, "d", b.view[1].len / (Py_ssize_t)sizeof(double), 0)) &&
+        (sigma = take(&b, out, "d", rows, 1))) {
+        void *scratch = NULL;
+        h.cuts = (size_t)b.view[1].len / sizeof(double);
+        if (h.cuts < 2) {
+            PyErr_SetString(PyExc_ValueError, "a table has two entries at least");
+        } else if ((scratch = PyMem_Malloc(sd_histograms_scratch(&h))) == NULL) {
+            PyErr_NoMemory();
+        } else {
+            Py_BEGIN_ALLOW_THREADS
+            sd_clip_histograms(&h, scratch, sigma);
+            Py_END_ALLOW_THREADS
+        }
+        PyMem_Free(scratch);
+    }
+    return release(&b);
+}
+
+/* Whether no row has more values than it is long. */
+static int counts_fit(const int64_t *counts, Py_ssize_t rows, Py_ssize_t length)
+{
+    for (Py_ssize_t i = 0; i < rows; i++)
+        if (counts[i] < 0 || counts[i] > length)
+            return 0;
+    return 1;
+}
+
+static PyObject *clip_sorted(PyObject *self, PyObject *args)
+{
+    PyObject *ordered, *counts, *centres, *sigmas;
+    Py_ssize_t rows, length, piece;
+    struct sd_clipping o;
+    struct buffers b = {.taken = 0};
+    (void)self;
+    if (!PyArg_ParseTuple(args, "(nn)OO(niddd)OO", &rows, &length, &ordered, &counts, &piece,
+                          &o.rounds, &o.clip, &o.kept_variance, &o.quartiles, &centres, &sigmas) ||
+        !fits(rows, length))
+        return NULL;
+    o.piece = (size_t)piece;
+    const float *x = take(&b, ordered, "f", rows * length, 0);
+    const int64_t *number = x ? take(&b, counts, "lq", rows, 0) : NULL;
+    double *centre = number ? take(&b, centres, "d", rows, 1) : NULL;
+    double *sigma = centre ? take(&b, sigmas, "d", rows, 1) : NULL;
+    if (sigma != NULL) {
+        double *scratch = NULL;
+        if (piece < 1 || !counts_fit(number, rows, length)) {
+            PyErr_SetString(PyExc_ValueError, "more values than a row holds, or empty pieces");
+        } else if ((scratch = PyMem_Calloc(sd_clip_scratch((size_t)length, &o),
+                                           sizeof *scratch)) == NULL) {
+            PyErr_NoMemory();
+        } else {
+            Py_BEGIN_ALLOW_THREADS
+            for (Py_ssize_t i = 0; i < rows; i++)
+                sd_clip_sorted(x + i * length, (size_t)number[i], &o, scratch, centre + i,
+                               sigma + i);
             Py_END_ALLOW_THREADS
         }
         PyMem_Free(scratch);
@@ -260,12 +375,34 @@ static PyObject *swap(PyObject *self, PyObject *args)
     return release(&b);
 }
 
+static PyObject *sum_words(PyObject *self, PyObject *args)
+{
+    PyObject *data;
+    uint64_t total = 0;
+    struct buffers b = {.taken = 0};
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O", &data))
+        return NULL;
+    const uint8_t *memory = take(&b, data, "B", -1, 0);
+    if (memory != NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        total = sd_sum_words(memory, (size_t)b.view[0].len / 4);
+        Py_END_ALLOW_THREADS
+    }
+    PyObject *none = release(&b);
+    return none == NULL ? NULL : PyLong_FromUnsignedLongLong(total);
+}
+
 static PyMethodDef METHODS[] = {
     {"block", block, METH_VARARGS, "Clip, average and judge the pixels of a block."},
     {"electrons", electrons, METH_VARARGS, "Pixels above a level, times the gain."},
+    {"limits", limits, METH_VARARGS, "Lowest and highest pixel."},
     {"histogram", histogram, METH_VARARGS, "Count pixels by value."},
     {"count_differences", count_differences, METH_VARARGS, "Histograms of the difference of two frames."},
+    {"clip_histograms", clip_histograms, METH_VARARGS, "Clipped standard deviations."},
+    {"clip_sorted", clip_sorted, METH_VARARGS, "Clipped medians of sorted rows."},
     {"swap", swap, METH_VARARGS, "Turn round the bytes of each item."},
+    {"sum_words", sum_words, METH_VARARGS, "Sum of big-endian words of 32 bits."},
     {NULL, NULL, 0, NULL},
 };
 

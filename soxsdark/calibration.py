@@ -137,7 +137,7 @@ def open_master_bias(
     images = (content.values, content.sigma, content.bad)
     images = (_cut(path, image, about, raw_shape) for image in images)
     values, sigma, bad, parts = _completed(path, *images, about.amplifiers, factors)
-    error, said = _level_error(content.header, path.name)
+    error, said = level_error(content.header, path.name)
     remarks += said
     return MasterBias(
         path=path,
@@ -296,7 +296,7 @@ def _completed(
     return values, sigma, bad, tuple(parts)
 
 
-def _level_error(header: fits.Header, name: str) -> tuple[float | None, list[str]]:
+def level_error(header: fits.Header, name: str) -> tuple[float | None, list[str]]:
     drift = as_number(header.get("ESO QC LEVEL DRIFT"))
     frames = as_number(header.get("ESO PRO DATANCOM"))
     if drift is None or not frames:

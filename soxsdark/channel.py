@@ -9,7 +9,7 @@ from soxsdark.amplifiers import Amplifier
 from soxsdark.baseline import Baseline
 from soxsdark.calibration import BiasPart
 from soxsdark.differences import WARM, Bins, PairNoise, difference_sample, pair_noise
-from soxsdark.electrons import to_electrons
+from soxsdark.electrons import Samples, to_electrons
 from soxsdark.errors import InputError
 from soxsdark.grid import Grid, filled
 from soxsdark.level import FrameLevel, clip_values, distinct
@@ -21,6 +21,8 @@ from soxsdark.stack_input import block_medians
 
 LARGEST = 1e12
 """ADU beyond which float32 electrons make no sense."""
+SMALL = 4
+"""Pixels of more bytes take more memory than their electrons."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class AmplifierLevel:
 class Part:
     """One amplifier's pixels of a frame; let go as soon as its differences are taken."""
 
-    electrons: np.ndarray
+    electrons: np.ndarray | Samples
     """Above the level, float32."""
     saturation: float
     """In the same electrons."""
@@ -57,9 +59,14 @@ class Part:
     saturated: int
     """Number of saturated pixels."""
 
+    @property
+    def raw(self) -> bool:
+        """Whether it lies where the frame was read to."""
+        return isinstance(self.electrons, Samples)
+
     def bright(self, places: np.ndarray) -> np.ndarray:
         """Some pixels; NaN = saturated."""
-        values = self.electrons.ravel()[places]
+        values = self.electrons[np.divmod(places, self.electrons.shape[1])]
         return np.where(values < self.saturation, values, np.nan)
 
 
@@ -73,7 +80,8 @@ class Channel:
         self.grid = Grid.of(amplifier.section.shape, BLOCK)
         self.gain = amplifier.gain
         self.quantum = amplifier.gain.value * layout_quantum
-        self.background = np.zeros(self.grid.shape)
+        self.medians: list[np.ndarray] = []
+        """Of the blocks of each frame, electrons above its level."""
         self.bad: np.ndarray | None = None
         self.bias: BiasPart | None = None
         self.images = Pool(lambda: np.empty(amplifier.section.shape, np.float32))
@@ -91,8 +99,12 @@ class Channel:
         level, saturated = self._level(pixels, baseline, limit, clipping)
         _check_level(about, amplifier, level, pixels.dtype)
         found = AmplifierLevel(level, baseline)
-        electrons = to_electrons(pixels, found.offset, gain, out=self.images.take())
-        if self.bias is None and np.ndim(baseline) == 0:
+        plain = self.bias is None and np.ndim(baseline) == 0
+        if plain and pixels.itemsize <= SMALL:
+            electrons = Samples(pixels, found.offset, gain)
+        else:
+            electrons = to_electrons(pixels, found.offset, gain, out=self.images.take())
+        if plain:
             medians = (block_medians(pixels, self.grid, self.bad) - found.offset) * gain
             saturation = (limit - found.offset) * gain
             return Part(electrons, saturation, medians, found, saturated)
@@ -134,8 +146,8 @@ class Channel:
         self._places = bright_places(*pair, typical, self.grid, sigma, self.bad, self.frames)
 
     def follow(self, part: Part) -> None:
-        """Take in the next frame's background and bright pixels."""
-        self.background += part.medians / self.frames
+        """Take in the next frame's blocks and bright pixels."""
+        self.medians.append(part.medians)
         self._bright.append(part.bright(self._places))
 
     def difference(self, first: Part, second: Part) -> PairNoise:
@@ -144,12 +156,18 @@ class Channel:
         pair = first.electrons, second.electrons
         return pair_noise(*pair, typical, self.grid, self.quantum, self.bad)
 
+    def let_go(self, part: Part) -> None:
+        """Take back the memory of a part whose differences are taken."""
+        if not part.raw:
+            self.images.give(part.electrons)
+
     def noise_model(self) -> NoiseModel:
         """Join what all pairs of frames say."""
-        background = filled(self.background, 0.0)[self.grid.block_of(self._places)]
+        typical = np.mean(self.medians, axis=0)
+        background = filled(typical, 0.0)[self.grid.block_of(self._places)]
         return build_noise_model(
             self.pairs,
-            self.background,
+            typical,
             self.grid,
             BrightPixels(np.array(self._bright), background),
             gain_known=self.gain.source != "assumed",

@@ -16,6 +16,8 @@ COMMANDS = {
     "subtract": "subtract",
     "night": "night",
     "sof": "sof",
+    "tune": "tune",
+    "explain": "tune",
     "report": "report",
     "simulate": "simulate",
     "record": "record",

@@ -17,9 +17,31 @@ from soxsdark.level import FrameLevel
 from soxsdark.noise_map import noise_scale
 from soxsdark.orientation import Window
 from soxsdark.parallel import Pool, in_order
+from soxsdark.sampling import Lines
 from soxsdark.saturation import SaturationLimits
 from soxsdark.stacking import rejected_samples
 from soxsdark.survey import AmplifierRows, RawDark, Survey
+
+HALVES = 1 << 18
+"""Pixels whose odd and even frames are compared: they tell a noise to 0.14 %."""
+HALVES_SAMPLES = 1 << 23
+"""Samples that are read for it at most: a hundredth of what pass 2 reads."""
+
+
+@dataclass(frozen=True)
+class Halves:
+    """What odd and even frames say of the noise, on some rows of the detector."""
+
+    values: np.ndarray
+    """(some rows, columns): half the difference of the two means, over the noise expected of one
+    sample; of all samples, unclipped, NaN where one is missing."""
+    lines: Lines
+    """Which rows."""
+
+    def of(self, place: Window) -> tuple[np.ndarray, slice]:
+        """The values in a window, and which of its rows they are of."""
+        inside, numbers = self.lines.within(place[0])
+        return self.values[numbers, place[1]], inside
 
 
 @dataclass(frozen=True)
@@ -46,6 +68,7 @@ class Combined:
     frame_low: np.ndarray | None
     """Number of frames in which frame-level clipping took the pixel as too low; on request."""
     frame_high: np.ndarray | None
+    halves: Halves
 
     def part(self, place: Window) -> "Combined":
         """The images of a window, as views."""
@@ -100,6 +123,9 @@ class _Stack:
         counts = np.int16 if len(darks) <= np.iinfo(np.int16).max else np.int32
         self.used, self.rejected = (np.empty(self.shape, counts) for _ in range(2))
         self.saturated = np.zeros(self.shape, bool)
+        lines = Lines.of(self.shape, min(HALVES, HALVES_SAMPLES // len(darks)))
+        halves = np.empty((lines.number(self.shape[0]), self.shape[1]), np.float32)
+        self.halves = Halves(halves, lines)
         self.quiet = self.frame_low = self.frame_high = None
         if settings.noise_clipping_lower_sigma is not None:
             self.quiet = np.empty(self.shape, np.float32)
@@ -108,15 +134,18 @@ class _Stack:
         )
         if self.frame_clipping:
             self.frame_low, self.frame_high = (np.zeros(self.shape, counts) for _ in range(2))
-        self.options = BlockOptions(
-            deviation=settings.stacked_clipping_deviation,
-            k=settings.stacked_clipping_sigma,
-            iterations=settings.stacked_clipping_iterations,
-            upper=settings.noise_clipping_upper_sigma,
-            lower=settings.noise_clipping_lower_sigma,
-            slope=survey.noise.variance_slope,
-        )
+        self.options = block_options(survey, settings)
         self.saturation = SaturationLimits(darks, survey)
+
+    def leave_out(self, blocks: Sequence[slice]) -> None:
+        """Fill the rows that are in no block."""
+        edges = [0, *(edge for rows in blocks for edge in (rows.start, rows.stop)), self.shape[0]]
+        for gap in map(slice, edges[::2], edges[1::2]):
+            self.mean[gap], self.errors[gap] = np.nan, np.inf
+            self.noise[gap] = self.used[gap] = self.rejected[gap] = 0
+            self.halves.values[self.halves.lines.within(gap)[1]] = np.nan
+            if self.quiet is not None:
+                self.quiet[gap] = np.inf
 
     def read(self, rows: slice, memory: np.ndarray) -> np.ndarray:
         """Samples (N, rows * columns) in electrons above the levels."""
@@ -155,6 +184,7 @@ class _Stack:
         model = self.survey.noise
         sigma = model.sigma_rows(rows.start, rows.stop).ravel()
         background = model.background_rows(rows.start, rows.stop).ravel()
+        self._take_halves(rows, samples, sigma)
         block = process_block(samples, sigma, background, self.options, results)
         main, part = block.main, (rows.stop - rows.start, self.shape[1])
         self.mean[rows], self.errors[rows] = main.mean.reshape(part), main.error.reshape(part)
@@ -177,6 +207,14 @@ class _Stack:
             judged=int(np.count_nonzero((block.count > 1) & ~block.candidate)),
             frame_rejected=out.sum(axis=1),
         )
+
+    def _take_halves(self, rows: slice, samples: np.ndarray, sigma: np.ndarray) -> None:
+        inside, numbers = self.halves.lines.within(rows)
+        shape = (rows.stop - rows.start, self.shape[1])
+        chosen = samples.reshape(-1, *shape)[:, inside]
+        with np.errstate(over="ignore", invalid="ignore"):
+            difference = chosen[0::2].mean(axis=0) - chosen[1::2].mean(axis=0)
+            self.halves.values[numbers] = difference / (2 * sigma.reshape(shape)[inside])
 
     def _saturated(self, samples, average, at, start: int) -> np.ndarray:
         """Whether a saturated sample was averaged; the block begins at pixel `start`."""
@@ -221,6 +259,24 @@ class _Stack:
         np.add.at(frame_rejected, frame[noisy[candidate]], change[noisy[candidate]])
 
 
+def block_options(survey: Survey, settings) -> BlockOptions:
+    """How the pixels of a set are clipped and judged."""
+    return BlockOptions(
+        deviation=settings.stacked_clipping_deviation,
+        k=settings.stacked_clipping_sigma,
+        iterations=settings.stacked_clipping_iterations,
+        upper=settings.noise_clipping_upper_sigma,
+        lower=settings.noise_clipping_lower_sigma,
+        slope=survey.noise.variance_slope,
+    )
+
+
+def read_samples(darks: Sequence[RawDark], survey: Survey, settings, rows: slice) -> np.ndarray:
+    """Samples of some rows as `combine` sees them: (N, rows * columns), electrons above levels."""
+    stack = _Stack(darks, survey, settings, rows.stop - rows.start)
+    return stack.read(rows, stack.memory.take())
+
+
 def combine(
     darks: Sequence[RawDark],
     survey: Survey,
@@ -238,13 +294,15 @@ def combine(
         Of the same frames.
     settings : MdarkSettings
     blocks : sequence of slice
-        Rows that are done at a time; with `threads` of no influence on the result.
+        Rows that are done at a time, in rising order; with `threads` of no influence on the
+        result. Rows in none of them are left out: they have no sample.
     threads : int
     step : callable
         Called after each block of rows.
     """
     tallest = max(rows.stop - rows.start for rows in blocks)
     stack, parts = _Stack(darks, survey, settings, tallest), []
+    stack.leave_out(blocks)
     for part in in_order(stack.do, blocks, threads):
         parts.append(part)
         step()
@@ -275,4 +333,5 @@ def combine(
         noise_scale=scale,
         frame_low=stack.frame_low,
         frame_high=stack.frame_high,
+        halves=stack.halves,
     )

@@ -12,6 +12,7 @@ from itertools import repeat
 import numpy as np
 
 from soxsdark.compiled import kernel
+from soxsdark.electrons import Samples, for_kernel
 from soxsdark.grid import Grid, filled
 from soxsdark.level import MAD_TO_SIGMA
 
@@ -112,6 +113,18 @@ def clipped_sigma(counts: np.ndarray, step: float) -> np.ndarray:
     counts : ndarray of int, (R, odd number of bins)
     step : float
     """
+    compiled = kernel()
+    if compiled is None:
+        sigma = _clipped_sigma(counts)
+    else:
+        sigma, size = np.empty(len(counts)), (len(counts), counts.shape[1] // 2)
+        numbers = (CLIP, MAD_TO_SIGMA, RECURSIONS)
+        compiled.clip_histograms(size, counts, numbers, _truncation(), sigma)
+    return np.where(counts.sum(axis=1) >= FEWEST, sigma * step, np.nan)
+
+
+def _clipped_sigma(counts: np.ndarray) -> np.ndarray:
+    """`clipped_sigma` in bins, of rows with few entries too: the reference."""
     half = counts.shape[1] // 2
     offset = np.arange(-half, half + 1)
     # running sums of 1, x and x^2: what lies between two bins is a difference of two of them
@@ -140,12 +153,12 @@ def clipped_sigma(counts: np.ndarray, step: float) -> np.ndarray:
         if np.allclose(new, sigma, rtol=1e-4):
             break
         sigma = new
-    return np.where(total >= FEWEST, sigma * step, np.nan)
+    return sigma
 
 
 def count_differences(
-    first: np.ndarray,
-    second: np.ndarray,
+    first: np.ndarray | Samples,
+    second: np.ndarray | Samples,
     bad: np.ndarray | None,
     grid: Grid,
     background: np.ndarray,
@@ -155,7 +168,7 @@ def count_differences(
 
     Parameters
     ----------
-    first, second : ndarray of float32, (rows, columns)
+    first, second : ndarray of float32 or Samples, (rows, columns)
         Electrons above the level; pixels that are not finite are not counted.
     bad : ndarray of bool, (rows, columns), optional
         True = bad: not counted.
@@ -176,7 +189,8 @@ def count_differences(
     edges = [np.ascontiguousarray(e, dtype=np.int64) for e in (grid.rows, grid.columns)]
     numbers = (bins.warm, bins.centre, bins.a_unit, bins.half)
     sizes = (*first.shape, *grid.shape)
-    compiled.count_differences(sizes, first, second, bad, (*edges, background), numbers, counts)
+    images = for_kernel(first), for_kernel(second)
+    compiled.count_differences(sizes, *images, bad, (*edges, background), numbers, counts)
     return counts
 
 
@@ -196,7 +210,7 @@ def _count_band(first, second, bad, edges, background, bins: Bins) -> np.ndarray
 
 
 def difference_sample(
-    first: np.ndarray, second: np.ndarray, bad: np.ndarray | None = None
+    first: np.ndarray | Samples, second: np.ndarray | Samples, bad: np.ndarray | None = None
 ) -> np.ndarray:
     """Differences of usable pixels from all over two frames, for `Bins.of`."""
     # an odd step, so that detectors read in several columns at a time are sampled in all
@@ -210,8 +224,8 @@ def difference_sample(
 
 
 def pair_noise(
-    first: np.ndarray,
-    second: np.ndarray,
+    first: np.ndarray | Samples,
+    second: np.ndarray | Samples,
     background: np.ndarray,
     grid: Grid,
     quantum: float,
@@ -221,7 +235,7 @@ def pair_noise(
 
     Parameters
     ----------
-    first, second : ndarray of float32, shape of the detector
+    first, second : ndarray of float32 or Samples, shape of the detector
         Electrons above the level of the frame; not finite = bad.
     background : ndarray, shape of the grid
         Typical signal of each block above the level, electrons.

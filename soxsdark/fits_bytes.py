@@ -63,8 +63,17 @@ def ones_complement_sum(data: bytes | memoryview | np.ndarray, total: int = 0) -
         Sum of what stands before it, a whole number of words.
     """
     whole = len(data) // 8 * 8
-    pairs = np.frombuffer(data[:whole], dtype=">u8")
+    compiled = kernel()
+    total += _sum_of_words(data[:whole]) if compiled is None else compiled.sum_words(data[:whole])
     total += int.from_bytes(bytes(data[whole:]).ljust(8, b"\0"), "big")
+    while total >> 32:
+        total = (total & ALL_ONES) + (total >> 32)
+    return total
+
+
+def _sum_of_words(data: bytes | memoryview | np.ndarray) -> int:
+    """Sum of big-endian words of 32 bits, an even number of them."""
+    pairs, total = np.frombuffer(data, dtype=">u8"), 0
     buffer = np.empty(min(_PAIRS, len(pairs)), np.uint64)
     for first in range(0, len(pairs), _PAIRS):
         native_pairs = buffer[: len(pairs) - first]
@@ -74,8 +83,6 @@ def ones_complement_sum(data: bytes | memoryview | np.ndarray, total: int = 0) -
         native_pairs >>= 32
         upper = int(np.add.reduce(native_pairs))
         total += upper + ((both - (upper << 32)) & 0xFFFFFFFFFFFFFFFF)
-    while total >> 32:
-        total = (total & ALL_ONES) + (total >> 32)
     return total
 
 

@@ -25,6 +25,8 @@ PIECE = 1 << 19
 DATAMD5 = "DATAMD5"
 
 _NO_CHECKSUM = "0" * 16
+_NO_MD5 = "0" * 32
+_MD5_CARD = f"{DATAMD5} = '{_NO_MD5}'"
 
 
 @dataclass(frozen=True)
@@ -95,16 +97,18 @@ def write_files(plans: Sequence[Plan], threads: int = 2) -> list[Written]:
     ProductError
         A file exists, or cannot be written.
     """
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(len(plans) or 1) as disk:
         digests = pool.map(_data_md5, plans)
-        sums = pool.map(_write_data, plans)
-        headers, written = [], []
-        for plan, md5, data in zip(plans, digests, sums, strict=True):
-            headers.append(_headers(plan, md5, data))
-            named = {i.name: str(s) for i, s in zip(plan.images, data, strict=True)}
-            written.append(pool.submit(_written, plan, headers[-1], named, md5))
-        for plan, blocks in zip(plans, headers, strict=True):
-            _write_headers(plan, blocks)
+        texts = [_texts(plan) for plan in plans]
+        sums = pool.map(_write_data, plans, texts)
+        written, flushed = [], []
+        for plan, text, md5, data in zip(plans, texts, digests, sums, strict=True):
+            headers = _headers(text, data, md5)
+            named = {i.name: str(total) for i, total in zip(plan.images, data, strict=True)}
+            written.append(pool.submit(_written, plan, headers, named, md5))
+            flushed.append(disk.submit(_write_headers, plan, headers))
+        for file in flushed:
+            file.result()
         return [file.result() for file in written]
 
 
@@ -119,11 +123,11 @@ def _data_md5(plan: Plan) -> str | None:
     return digest.hexdigest()
 
 
-def _write_data(plan: Plan) -> list[int]:
+def _write_data(plan: Plan, texts: Sequence[str]) -> list[int]:
     """Write the data units, and return the ones' complement sum of each."""
     sums = []
     with writing(plan.path), plan.path.open("xb") as file:
-        for image, header in zip(plan.images, _headers(plan), strict=True):
+        for image, header in zip(plan.images, _headers(texts), strict=True):
             file.seek(len(header), os.SEEK_CUR)
             total = 0
             for piece in image.pieces():
@@ -154,21 +158,32 @@ def _written(
     return Written(plan.path.name, size, digest.hexdigest(), datasums, md5)
 
 
-def _headers(plan: Plan, md5: str | None = "", sums: Sequence[int] | None = None) -> list[bytes]:
-    """Return the header of every HDU; their sizes do not depend on the sums."""
+def _texts(plan: Plan) -> list[str]:
+    """Return the cards of every HDU, without the sums and with a place for DATAMD5."""
     first = plan.header.copy()
     if DATAMD5 in first:
-        first[DATAMD5] = md5
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        first[DATAMD5] = _NO_MD5
     result = []
     for number, image in enumerate(plan.images):
         own = fits.Header() if number else first
         for key, *rest in (("EXTNAME", image.name, "Name of this image"), *image.cards):
             own[key] = tuple(rest)
         structure = _structure(image, primary=number == 0)
-        text = structure + own.tostring(endcard=False, padding=False)
-        result.append(_with_sums(text, sums[number] if sums else 0, now))
+        result.append(structure + own.tostring(endcard=False, padding=False))
     return result
+
+
+def _headers(
+    texts: Sequence[str], sums: Sequence[int] | None = None, md5: str | None = None
+) -> list[bytes]:
+    """Return the header of every HDU; their sizes do not depend on the sums."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    first, *others = texts
+    filled = (first.replace(_MD5_CARD, _MD5_CARD.replace(_NO_MD5, md5 or _NO_MD5)), *others)
+    return [
+        _with_sums(text, total, now)
+        for text, total in zip(filled, sums or [0] * len(filled), strict=True)
+    ]
 
 
 def _structure(image: Image, *, primary: bool) -> str:

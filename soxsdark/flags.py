@@ -9,6 +9,7 @@ import numpy as np
 from soxsdark.grid import Grid, filled
 from soxsdark.medians import clipped_centres
 from soxsdark.memory import row_blocks
+from soxsdark.parallel import in_order
 
 SAMPLE = 1 << 19
 """Pixels that tell the scatter of a whole frame to a thousandth: 1 / sqrt(2 * SAMPLE)."""
@@ -54,7 +55,9 @@ def bands(shape: tuple[int, int]) -> list[slice]:
     return row_blocks(shape[0], max(1, BAND // shape[1]))
 
 
-def find_background(image: np.ndarray, bad: np.ndarray | None, box: int) -> Background:
+def find_background(
+    image: np.ndarray, bad: np.ndarray | None, box: int, threads: int = 1
+) -> Background:
     """Clipped medians of blocks, bilinear between them, and the scatter of the excess.
 
     Parameters
@@ -66,52 +69,59 @@ def find_background(image: np.ndarray, bad: np.ndarray | None, box: int) -> Back
         all that are finite do.
     box : int
         Side of the blocks, pixels; 0: one median for the whole image.
+    threads : int
+        The result does not depend on it.
     """
     grid = Grid.of(image.shape, box)
-    level = _block_levels(image, bad, grid)
+    level = _block_levels(image, bad, grid, threads)
     if bad is not None and np.isnan(level).all():
-        return find_background(image, None, box)
+        return find_background(image, None, box, threads)
     level = filled(level, 0.0).astype(np.float32)
-    return Background(grid, level, _spatial_sigma(image, bad, Background(grid, level, math.nan)))
+    sigma = _spatial_sigma(image, bad, Background(grid, level, math.nan), threads)
+    return Background(grid, level, sigma)
 
 
-def _block_levels(image: np.ndarray, bad: np.ndarray | None, grid: Grid) -> np.ndarray:
+def _block_levels(image: np.ndarray, bad, grid: Grid, threads: int) -> np.ndarray:
     """Clipped median of each block; NaN for one without a good pixel."""
-    level = np.empty(grid.shape)
-    for i, rows in enumerate(grid.bands()):
+
+    def levels(rows: slice) -> np.ndarray:
         lines, count = grid.cut(image[rows], None if bad is None else bad[rows])
         lines.sort(axis=1)
-        level[i] = clipped_centres(lines, count)[0]
-    return level
+        return clipped_centres(lines, count)[0]
+
+    return np.array(list(in_order(levels, grid.bands(), threads)))
 
 
-def _spatial_sigma(image: np.ndarray, bad: np.ndarray | None, background: Background) -> float:
+def _spatial_sigma(image: np.ndarray, bad, background: Background, threads: int) -> float:
     """3-sigma-clipped standard deviation of the excess (NaN: no good pixel)."""
     step = max(1, image.size // SAMPLE)
     # every row and every column of the frame are seen alike
     while math.gcd(step, image.shape[1]) > 1:
         step += 1
-    excess = _sampled_excess(image, bad, background, step)
+    excess = _sampled_excess(image, bad, background, step, threads)
     if step > 1 and excess.size < ENOUGH:
-        excess = _sampled_excess(image, bad, background, 1)
+        excess = _sampled_excess(image, bad, background, 1, threads)
     if not excess.size:
         return math.nan
     excess.sort()
     return float(clipped_centres(excess[None], np.array([excess.size]))[1][0])
 
 
-def _sampled_excess(image, bad, background: Background, step: int) -> np.ndarray:
+def _sampled_excess(
+    image: np.ndarray, bad, background: Background, step: int, threads: int
+) -> np.ndarray:
     """Excess of every step-th pixel, in reading order, as far as it is good."""
-    parts = []
-    for rows in bands(image.shape):
+
+    def sample(rows: slice) -> np.ndarray:
         every = slice(-rows.start * image.shape[1] % step, None, step)
         part = image[rows].reshape(-1)[every]
         part = part - background.rows(rows.start, rows.stop).reshape(-1)[every]
         good = np.isfinite(part)
         if bad is not None:
             good &= ~bad[rows].reshape(-1)[every]
-        parts.append(part[good])
-    return np.concatenate(parts)
+        return part[good]
+
+    return np.concatenate(list(in_order(sample, bands(image.shape), threads)))
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Metric(Protocol):
     value: float | int | str | bool | None
     unit: str
     comment: str
+    error: float | None
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,9 @@ def product_header(
     _put_classification(header, raw, facts, category)
     _put_processing(header, facts)
     for metric in facts.metrics:
-        comment = f"[{metric.unit}] {metric.comment}" if metric.unit else metric.comment
+        unit = f"[{metric.unit}] " if metric.unit else ""
+        error = "" if metric.error is None else f"+-{metric.error:.2g} "
+        comment = f"{unit}{error}{metric.comment}"
         _put(header, f"ESO QC {metric.name}", metric.value, comment)
     announce_long_strings(header)
     return header

@@ -16,6 +16,7 @@ from soxsdark.instruments import Profile, load_profile, own_profile, recognise
 from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.one_setup import check_one_setup, setup_remarks
 from soxsdark.orientation import to_raw, turned_lengths
+from soxsdark.previous import Previous, open_previous
 from soxsdark.product import read_input_mask
 from soxsdark.record import sha256_of
 from soxsdark.settings import EffectiveSettings, Settings
@@ -53,6 +54,8 @@ class Inputs:
     master_bias: MasterBias | None = None
     profile_file: Path | None = None
     """A user's own instrument profile."""
+    previous: Previous | None = None
+    """The master dark that the new one is compared with."""
 
     @property
     def bad(self) -> np.ndarray | None:
@@ -106,6 +109,7 @@ def open_inputs(
     bad_pixel_map: Path | str | None = None,
     master_bias: Path | str | None = None,
     kind: Kind = DARK,
+    previous: Path | str | None = None,
 ) -> Inputs:
     """Open the frames by their headers and check that they are of one kind and setup.
 
@@ -117,6 +121,8 @@ def open_inputs(
         Instead of those in the SOF.
     kind : Kind
         Of the raw frames.
+    previous : path, optional
+        Master dark to compare the new one with.
 
     Raises
     ------
@@ -168,7 +174,11 @@ def open_inputs(
         )
     remarks = (*settings.notes, *skipped, *setup_remarks(abouts), *(bias.remarks if bias else ()))
     own_file = own_profile(chosen.instrument)
-    return Inputs(files.name, found, profile, effective, mask, remarks, kind, bias, own_file)
+    inputs = Inputs(files.name, found, profile, effective, mask, remarks, kind, bias, own_file)
+    if previous is None:
+        return inputs
+    before = open_previous(previous, inputs)
+    return replace(inputs, previous=before, of_set=(*remarks, *before.remarks))
 
 
 def _check_tag(path: Path, tag: str | None, kind: Kind) -> None:

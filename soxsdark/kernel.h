@@ -56,6 +56,9 @@ int sd_block(char type, const void *samples, size_t frames, size_t pixels, const
 int sd_electrons(const void *pixels, char type, size_t number, double level, double gain,
                  float *electrons);
 
+/* Lower `low` and raise `high` to the pixels of type code h, H or i; 0 if another type. */
+int sd_limits(const void *pixels, char type, size_t number, int64_t *low, int64_t *high);
+
 /* Count pixels of type code h, H or i by value - low; 0 if it is another type. */
 int sd_histogram(const void *pixels, char type, size_t number, int64_t low, size_t width,
                  int64_t *counts);
@@ -74,11 +77,55 @@ struct sd_differences {
 /* Bytes of scratch memory that `sd_count_differences` needs. */
 size_t sd_differences_scratch(const struct sd_differences *d);
 
-/* Count first - second in (down, across, 2 half + 1) bins; `bad` may be NULL. */
-void sd_count_differences(const float *first, const float *second, const uint8_t *bad,
-                          const struct sd_differences *d, void *scratch, int64_t *counts);
+/* A frame, and what makes electrons above its level of its pixels. */
+struct sd_frame {
+    const char *pixels;
+    ptrdiff_t stride; /* bytes from row to row */
+    char type;        /* as in `sd_electrons` */
+    double level, gain;
+};
+
+/* Count first - second, in electrons, in (down, across, 2 half + 1) bins; `bad` may be NULL. */
+void sd_count_differences(const struct sd_frame *first, const struct sd_frame *second,
+                          const uint8_t *bad, const struct sd_differences *d, void *scratch,
+                          int64_t *counts);
+
+/* Histograms, one a row, and how they are clipped. */
+struct sd_histograms {
+    size_t rows, half;            /* of 2 half + 1 bins each */
+    const int64_t *counts;        /* (rows, 2 half + 1) */
+    double clip, mad_to_sigma;    /* sigma; sigma for each median absolute deviation */
+    int rounds;                   /* the most */
+    size_t cuts;                  /* length of the two tables, at least 2 */
+    const double *cut, *variance; /* of a unit Gaussian cut off at plus and minus cut */
+};
+
+/* Bytes of scratch memory that `sd_clip_histograms` needs. */
+size_t sd_histograms_scratch(const struct sd_histograms *h);
+
+/* Clipped standard deviation of each histogram, in bins. */
+void sd_clip_histograms(const struct sd_histograms *h, void *scratch, double *sigma);
+
+/* How sorted values are clipped around their median. */
+struct sd_clipping {
+    size_t piece;         /* values that are summed at a time */
+    int rounds;           /* the most */
+    double clip;          /* sigma */
+    double kept_variance; /* of a unit Gaussian within the clip */
+    double quartiles;     /* their distance in a unit Gaussian */
+};
+
+/* Doubles of scratch memory that `sd_clip_sorted` needs for so many values. */
+size_t sd_clip_scratch(size_t count, const struct sd_clipping *o);
+
+/* Clipped median of `count` values in rising order, and the deviation around it; NaN of none. */
+void sd_clip_sorted(const float *x, size_t count, const struct sd_clipping *o, double *scratch,
+                    double *centre, double *sigma);
 
 /* Turn round the bytes of items of 2 or 4 bytes; 0 for other items. */
 int sd_swap(void *pixels, size_t bytes, size_t number);
+
+/* Sum of big-endian words of 32 bits, fewer than 2^32 of them. */
+uint64_t sd_sum_words(const uint8_t *data, size_t number);
 
 #endif

@@ -7,6 +7,7 @@ pixels, whatever the number of iterations.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Literal
 
 import numpy as np
@@ -63,8 +64,8 @@ def distinct(data: np.ndarray, bad: np.ndarray | None = None) -> tuple[np.ndarra
     pixels = data if bad is None else data[~bad]
     if not pixels.size:
         return pixels, np.zeros(0, dtype=np.int64)
-    low = int(pixels.min())
-    width = int(pixels.max()) - low + 1
+    low, high = _limits(pixels)
+    width = high - low + 1
     if width > WIDEST_HISTOGRAM:
         return np.unique(pixels, return_counts=True)
     counts = _histogram(pixels, low, width)
@@ -73,10 +74,22 @@ def distinct(data: np.ndarray, bad: np.ndarray | None = None) -> tuple[np.ndarra
     return present.astype(wide) + wide(low), counts[present]
 
 
+def _kernel_for(pixels: np.ndarray) -> ModuleType | None:
+    return kernel() if pixels.dtype.isnative and pixels.dtype.char in "hHi" else None
+
+
+def _limits(pixels: np.ndarray) -> tuple[int, int]:
+    """Lowest and highest value."""
+    compiled = _kernel_for(pixels)
+    if compiled is not None:
+        return compiled.limits(contiguous_rows(pixels))
+    return int(pixels.min()), int(pixels.max())
+
+
 def _histogram(pixels: np.ndarray, low: int, width: int) -> np.ndarray:
     """How many pixels have each of `width` values from `low` on."""
-    compiled = kernel()
-    if compiled is not None and pixels.dtype.isnative and pixels.dtype.char in "hHi":
+    compiled = _kernel_for(pixels)
+    if compiled is not None:
         counts = np.zeros(width, dtype=np.int64)
         compiled.histogram(contiguous_rows(pixels), low, counts)
         return counts

@@ -6,12 +6,12 @@ Only the sizes of images and blocks can be chosen; the rest is measured and roun
 from dataclasses import dataclass
 
 MIB = 1 << 20
-BASE = 80 * MIB
-"""Interpreter, libraries, headers and settings."""
+BASE = 85 * MIB
+"""Interpreter, libraries, headers, settings, and the samples that metrics are made of."""
 IMAGE_BYTES = 26
 """For each pixel: 17 bytes of images of the stack, and what is held while flags are found."""
 CALIBRATION_BYTES = 10
-"""For each pixel: a master bias, its errors and its mask, and the mask joined with another."""
+"""For each pixel: a master, its errors and flags (of a bias: its mask, alone and joined)."""
 RESULT_BYTES = 160
 """For each pixel of a block: its results, its noise and background, one raw frame's rows."""
 SAMPLE_BYTES = 4
@@ -45,7 +45,7 @@ def plan(
     threads: int,
     frame_bytes: int,
     compiled: bool = True,
-    calibrated: bool = False,
+    calibrated: int = 0,
 ) -> Plan:
     """Divide `limit` bytes of memory.
 
@@ -62,14 +62,14 @@ def plan(
         Of one raw file, uncompressed, and of the work on its pixels.
     compiled : bool
         Whether the compiled kernel is at work.
-    calibrated : bool
-        Whether a master bias is held.
+    calibrated : int
+        How many of master bias and previous master are held.
     """
     rows, columns = shape
     sample = SAMPLE_BYTES if compiled else NUMPY_SAMPLE_BYTES
     row = columns * (frames * sample + RESULT_BYTES)
     fewest = min(rows, rows_at_most(columns, frames, FEWEST_SAMPLES, FEWEST_PIXELS))
-    base = BASE + (CALIBRATION_BYTES * rows * columns if calibrated else 0)
+    base = BASE + CALIBRATION_BYTES * rows * columns * calibrated
     images = base + IMAGE_BYTES * rows * columns
     least = max(images + fewest * row, base + _first_pass(1, shape, frame_bytes))
     blocks = max(1, min(threads, (limit - images) // (fewest * row)))

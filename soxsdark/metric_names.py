@@ -1,6 +1,7 @@
 """Names of the quality metrics, and the values that each can have at all."""
 
 import math
+import re
 
 Limits = tuple[float, float]
 
@@ -45,3 +46,11 @@ METRICS: dict[str, Limits] = {
     "prev-hot-gone": NOT_NEGATIVE,
 }
 """Each metric as it is called in the settings."""
+
+
+def limits_of(name: str) -> Limits | None:
+    """Return the least and greatest value of a metric, None for a name that is no metric's.
+
+    That of one amplifier has the name of the whole detector's and a number.
+    """
+    return METRICS.get(name) or METRICS.get(re.sub(r"-[1-9]\d*\Z", "", name))

@@ -1,95 +1,183 @@
-"""Metrics of a master dark, and the QA flag that follows from them."""
+"""Metrics of a master, from a reduced set, judged."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from soxsdark.amplifiers import Sourced
-from soxsdark.errors import ExitCode
+from soxsdark import metrics as figures
+from soxsdark.cross_check import hints_of, ranges_of
 from soxsdark.flags import Flag
 from soxsdark.kinds import DARK
-from soxsdark.medians import median
+from soxsdark.metrics import Figure
+from soxsdark.orientation import all_to_product
+from soxsdark.previous import compare
+from soxsdark.region import (
+    PATTERNS,
+    Images,
+    Region,
+    drift_metric,
+    noise_metrics,
+    pattern_figures,
+    pattern_metrics,
+    regions_of,
+    structure_metric,
+)
 from soxsdark.survey import RawDark, Survey
+from soxsdark.temperature import temperature_metrics
+from soxsdark.verdicts import Judged, Metric, QaFlag, judge_ranges
 
 if TYPE_CHECKING:
+    from soxsdark.combine import Combined
     from soxsdark.inputs import Inputs
+    from soxsdark.product import Master
 
 SLOPE_TOLERANCE = 0.25
 """How far the slope of variance against signal may be from 1 without a warning."""
 SLOPE_SIGNIFICANCE = 3.0
 
 
-class QaFlag(StrEnum):
-    """The verdict on a set."""
+def judge(inputs: "Inputs", survey: Survey, images: Images) -> Judged:
+    """Compute the metrics of a set, judge them, and find its QA flag.
 
-    GOOD = "GOOD"
-    PARTIAL = "PARTIAL"
-    BAD = "BAD"
+    Where a detector has several amplifiers, what each of them has of its own comes last.
 
-    @property
-    def exit_code(self) -> ExitCode:
-        """What the program tells the shell."""
-        codes = {"BAD": ExitCode.DONE_BAD, "PARTIAL": ExitCode.DONE_PARTIAL}
-        return codes.get(self.value, ExitCode.DONE)
+    Parameters
+    ----------
+    inputs, survey
+        The frames and what pass 1 found in them.
+    images
+        What they were reduced to.
+    """
+    darks, master = inputs.darks, images.master
+    about = darks[0].about
+    regions = regions_of(survey, about)
+    noises = [noise_metrics(region, images, inputs.kind.name) for region in regions]
+    patterns = _patterns(regions, images, noises, about.rotation % 180 != 0)
+    level, mean = figures.centres(master.flux, master.qual)
+    structure, of_frames = structure_metric(regions[0], darks)
+    error = _level_error(inputs, regions[0])
+    metrics = [
+        Metric("NFRAMES", len(darks), "", "Number of frames combined"),
+        _level(inputs, regions[0], "MEDIAN", level),
+        _level(inputs, regions[0], "MEAN", mean),
+        *_dark_current(inputs, level, error),
+        _raw_ron(inputs, regions[0], level),
+        *noises[0],
+        *pattern_metrics(regions[0], patterns[0]),
+        *_counts(master.qual),
+        *_rejections(darks, images.combined),
+        structure,
+        drift_metric(regions[0]),
+        *_slope(inputs, regions[0]),
+        *temperature_metrics(darks, inputs.settings.values.maximum_temperature_spread),
+    ]
+    if inputs.previous is not None:
+        metrics += compare(all_to_product(master, about.rotation), error, inputs.previous)
+    for region, *found in zip(regions[1:], noises[1:], patterns[1:], strict=True):
+        metrics += _of_amplifier(inputs, region, master, *found)
+    metrics = [_rounded(m) for m in metrics]
+    ranges, remarks = ranges_of(inputs, regions)
+    hints = hints_of(inputs, regions, {m.name: m.value for m in metrics})
+    judged = judge_ranges(metrics, ranges, hints)
+    return Judged(judged, remarks, tuple(_known(v) for v in of_frames.value.tolist()))
 
 
-@dataclass(frozen=True)
-class Metric:
-    """One figure of merit."""
+def _of_amplifier(
+    inputs: "Inputs",
+    region: Region,
+    master: "Master",
+    noise: list[Metric],
+    patterns: dict[str, Figure],
+) -> list[Metric]:
+    level, _ = figures.centres(master.flux[region.place], master.qual[region.place])
+    return [
+        _level(inputs, region, "MEDIAN", level),
+        _raw_ron(inputs, region, level),
+        *noise,
+        *pattern_metrics(region, patterns),
+        structure_metric(region, inputs.darks)[0],
+        drift_metric(region),
+        *_slope(inputs, region),
+    ]
 
-    name: str
-    value: float | int | None
-    unit: str
-    comment: str
-    verdict: QaFlag = QaFlag.GOOD
-    why: str = ""
-    """Reason of a verdict that is not GOOD, in one line."""
 
-
-@dataclass(frozen=True)
-class Judged:
-    """All metrics of a set and the flag they give."""
-
-    metrics: tuple[Metric, ...]
-    flag: QaFlag
-
-    def __getitem__(self, name: str) -> Metric:
-        """The metric of that name."""
-        return next(m for m in self.metrics if m.name == name)
-
-    @property
-    def concerns(self) -> tuple[Metric, ...]:
-        """The metrics whose verdict is not GOOD."""
-        return tuple(m for m in self.metrics if m.verdict is not QaFlag.GOOD)
+def _patterns(
+    regions: Sequence[Region], images: Images, noises: Sequence[list[Metric]], turned: bool
+) -> list[dict[str, Figure]]:
+    """Patterns of the whole detector, then of each amplifier: each is read by itself."""
+    every = []
+    for region, noise, background in zip(
+        regions[1:] or regions, noises[1:] or noises, images.backgrounds, strict=True
+    ):
+        found, expected = (metric.value for metric in noise)
+        share = math.nan if found is None else found / expected
+        every.append(pattern_figures(region, images, background.sigma, share, turned))
+    if len(every) == 1:
+        return every
+    shares = np.array([region.pixels for region in regions[1:]]) / regions[0].pixels
+    whole = {name: figures.joined([f[name] for f in every], shares) for name in PATTERNS}
+    return [whole, *every]
 
 
 def _known(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def _rounded(value: float | int | None) -> float | int | None:
+def _rounded(metric: Metric) -> Metric:
     # what a float32 image can tell; beyond a millionth of an electron there is only rounding
-    return value if value is None or isinstance(value, int) else float(f"{round(value, 8):.7g}")
+    value, error = metric.value, _known(metric.error)
+    if isinstance(value, float):
+        value = float(f"{round(value, 8):.7g}")
+    return replace(metric, value=value, error=None if error is None else float(f"{error:.3g}"))
 
 
-def _raw_ron(survey: Survey, inputs: "Inputs", level: float) -> Metric:
+def _level(inputs: "Inputs", region: Region, which: str, value: float) -> Metric:
+    kind = inputs.kind
+    comment = f"{which.capitalize()} of the master {kind.name}"
+    figure = Figure(value, _level_error(inputs, region))
+    return region.metric(f"{kind.product} {which}", figure, comment)
+
+
+def _level_error(inputs: "Inputs", region: Region) -> float:
+    """Error of the level, common to all pixels: of the frames' and of the bias's."""
+    bias, drift = inputs.master_bias, _known(region.drift) or 0.0
+    own = drift / math.sqrt(len(inputs.darks))
+    return math.hypot(own, bias.level_error or 0.0 if bias else 0.0)
+
+
+def _dark_current(inputs: "Inputs", level: float, error: float) -> list[Metric]:
+    """Dark current and its error, where there is no pedestal and the dark grows with time."""
+    about = inputs.darks[0].about
+    scales = inputs.profile.detector(about.arm).dark_scaling != "never"
+    if inputs.kind is not DARK or inputs.pedestal is not False or not scales:
+        return []
+    time, unit = about.exposure_time, "electron/s"
+    return [
+        Metric("DARK CURRENT", level / time, unit, "Typical dark current", error=error / time),
+        Metric("DARK CURRENT ERR", error / time, unit, "Its error, from the levels"),
+    ]
+
+
+def _raw_ron(inputs: "Inputs", region: Region, level: float) -> Metric:
     """Read noise of one frame: sigma-zero without quantisation and, if known, typical dark."""
-    variance = max(survey.noise.sigma**2 - survey.quantum**2 / 12, 0.0)
-    dark = max(level, 0.0) / survey.noise.ndit if inputs.pedestal is False else 0.0
-    verdict, why = QaFlag.GOOD, ""
+    variance = max(region.sigma**2 - region.quantum**2 / 12, 0.0)
+    dark = max(level, 0.0) / region.ndit if inputs.pedestal is False else 0.0
+    concern = {}
     if dark and dark >= variance:
-        verdict = QaFlag.PARTIAL
         why = (
             f"a level of {level:.1f} e- would have more shot noise than the {variance:.1f} e-^2 "
             f"measured: {_wrong_pedestal(inputs)}"
         )
-        dark = 0.0
-    comment = "Read-out noise of one frame, from differences"
-    return Metric("RAW RON", math.sqrt(variance - dark), "electron", comment, verdict, why)
+        concern, dark = {"verdict": QaFlag.PARTIAL, "why": why}, 0.0
+    ron = math.sqrt(variance - dark)
+    error = figures.error_of_differences(region.sigma, len(inputs.darks), region.pixels)
+    figure = Figure(ron, error * region.sigma / (ron or region.sigma))
+    return region.metric(
+        "RAW RON", figure, "Read-out noise of one frame, from differences", **concern
+    )
 
 
 def _wrong_pedestal(inputs: "Inputs") -> str:
@@ -98,49 +186,27 @@ def _wrong_pedestal(inputs: "Inputs") -> str:
     return "the raws hold a pedestal, which the instrument profile says they do not"
 
 
-def _dark_current(inputs: "Inputs", level: float, drift: float | None) -> list[Metric]:
-    """Dark current and its error, where there is no pedestal and the dark grows with time."""
-    about, bias = inputs.darks[0].about, inputs.master_bias
-    scales = inputs.profile.detector(about.arm).dark_scaling != "never"
-    if inputs.kind is not DARK or inputs.pedestal is not False or not scales:
+def _slope(inputs: "Inputs", region: Region) -> list[Metric]:
+    if inputs.kind is not DARK:
+        # a bias has no signal whose variance could be measured
         return []
-    error = math.hypot(
-        (drift or 0.0) / math.sqrt(len(inputs.darks)),
-        bias.level_error or 0.0 if bias else 0.0,
-    )
-    time, comments = about.exposure_time, ("Typical dark current", "Its error, from the levels")
-    return [
-        Metric("DARK CURRENT", level / time, "electron/s", comments[0]),
-        Metric("DARK CURRENT ERR", error / time, "electron/s", comments[1]),
-    ]
-
-
-def _slope_of(survey: Survey, inputs: "Inputs") -> list[Metric]:
-    gain = inputs.darks[0].about.gain
-    # a bias has no signal whose variance could be measured
-    return [_slope(survey, gain)] if inputs.kind is DARK else []
-
-
-def _slope(survey: Survey, gain: Sourced) -> Metric:
-    slope, error = survey.noise.measured_slope, survey.noise.measured_slope_error
+    slope, error, gain = region.slope, region.slope_error, region.gain
     off = abs(slope - 1) > max(SLOPE_TOLERANCE, SLOPE_SIGNIFICANCE * error)
-    verdict, why = QaFlag.GOOD, ""
+    verdict, why, name = QaFlag.GOOD, "", region.name("GAIN SLOPE")
     if gain.source != "assumed" and math.isfinite(slope) and off:
+        own = region.number or len(inputs.darks[0].about.amplifiers) == 1
+        said = f"the gain of {gain.value:g} e-/ADU ({gain.source})" if own else "one of the gains"
         verdict = QaFlag.PARTIAL
         why = (
-            f"GAIN SLOPE is {slope:.3f} +- {error:.3f}, 1 is expected: the gain of {gain.value:g} "
-            f"e-/ADU ({gain.source}) is wrong, the temperature changed between the frames, or one "
-            "of them has light in it"
+            f"{name} is {slope:.3f} +- {error:.3f}, 1 is expected: {said} is wrong, the "
+            "temperature changed between the frames, or one of them has light in it"
         )
     comment = "Measured slope of variance against signal"
-    return Metric("GAIN SLOPE", _known(slope), "", comment, verdict, why)
-
-
-def _centres(flux: np.ndarray, flags: np.ndarray) -> tuple[float, float]:
-    """Median and mean of the pixels with a sample that the input map does not call bad."""
-    known = flags & flags.dtype.type(Flag.INPUT | Flag.EMPTY) == 0
-    some = flux.ravel() if known.all() or not known.any() else flux[known]
-    return median(some), float(np.mean(some, dtype=np.float64))
+    return [
+        Metric(
+            name, _known(slope), "", comment, verdict, why, _known(error), amplifier=region.number
+        )
+    ]
 
 
 def _counts(flags: np.ndarray) -> list[Metric]:
@@ -159,109 +225,24 @@ def _counts(flags: np.ndarray) -> list[Metric]:
     return metrics
 
 
-def _temperature(darks: Sequence[RawDark], limit: float | None) -> list[Metric]:
-    known = [d for d in darks if d.about.temperature is not None]
-    if not known:
-        return []
-    values = [d.about.temperature for d in known]
-    mean, rms = float(np.mean(values)), float(np.std(values))
+def _rejections(darks: Sequence[RawDark], combined: "Combined") -> list[Metric]:
+    used, left_out = (int(c.sum(dtype=np.int64)) for c in (combined.used, combined.rejected))
+    samples = max(used + left_out, 1)
+    most = figures.rejection_ratio(combined.frame_rejected)
     return [
-        _warned("DETECTOR TEMP", mean, "Mean detector temperature", _off_set_point(known, limit)),
-        _warned("DETECTOR TEMP RMS", rms, "Its scatter over the frames", _spread(known, limit)),
-    ]
-
-
-def _warned(name: str, value: float, comment: str, why: str) -> Metric:
-    return Metric(name, value, "", comment, QaFlag.PARTIAL if why else QaFlag.GOOD, why)
-
-
-def _spread(known: Sequence[RawDark], limit: float | None) -> str:
-    """Say by how much the temperatures spread too far; empty if they do not."""
-    coldest = min(known, key=lambda d: d.about.temperature)
-    warmest = max(known, key=lambda d: d.about.temperature)
-    spread = warmest.about.temperature - coldest.about.temperature
-    if limit is None or spread <= limit:
-        return ""
-    ordered = sorted(known, key=lambda d: d.about.mjd_obs or 0.0)
-    return (
-        f"the detector temperature spreads over {spread:.3g} from {ordered[0].name} to "
-        f"{ordered[-1].name}, at most {limit:g} (maximum-temperature-spread) is expected: "
-        f"{coldest.about.temperature:.5g} in {coldest.name}, {warmest.about.temperature:.5g} in "
-        f"{warmest.name}"
-    )
-
-
-def _off_set_point(known: Sequence[RawDark], limit: float | None) -> str:
-    """Say how far the mean temperature is from the set-point; empty if near, or not known."""
-    abouts = [d.about for d in known]
-    pairs = [(a.temperature, a.set_point) for a in abouts if a.set_point is not None]
-    if limit is None or not pairs:
-        return ""
-    temperature, point = (float(value) for value in np.mean(pairs, axis=0))
-    off = abs(temperature - point)
-    if off <= limit:
-        return ""
-    return (
-        f"the detector temperature, {temperature:.5g} in the mean, is {off:.3g} from its set-point "
-        f"of {point:.5g}, at most {limit:g} (maximum-temperature-spread) is expected"
-    )
-
-
-def judge(
-    inputs: "Inputs",
-    survey: Survey,
-    flux: np.ndarray,
-    flags: np.ndarray,
-    used: np.ndarray,
-    rejected: np.ndarray,
-) -> Judged:
-    """Compute the metrics of a set and its QA flag.
-
-    Parameters
-    ----------
-    inputs, survey
-        The frames and what pass 1 found in them.
-    flux : ndarray, electrons
-        The master.
-    flags, used, rejected : ndarray of int
-        Flags, samples averaged and samples left out of each pixel; flagged EMPTY: none.
-    """
-    darks, kind = inputs.darks, inputs.kind
-    temperature_spread = inputs.settings.values.maximum_temperature_spread
-    typical, mean = _centres(flux, flags)
-    drift = float(np.std(survey.frame_levels, ddof=1)) if len(darks) > 1 else None
-    samples, left_out = (int(counts.sum(dtype=np.int64)) for counts in (used, rejected))
-    metrics = [
-        Metric("NFRAMES", len(darks), "", "Number of frames combined"),
-        Metric(f"{kind.product} MEDIAN", typical, "electron", f"Median of the master {kind.name}"),
-        Metric(f"{kind.product} MEAN", mean, "electron", "Its mean"),
-        *_dark_current(inputs, typical, drift),
-        _raw_ron(survey, inputs, typical),
-        Metric(
-            "MASTER RON PRED",
-            survey.noise.sigma / math.sqrt(len(darks)),
-            "electron",
-            f"Noise expected in the master {kind.name}",
-        ),
-        *_counts(flags),
         Metric(
             "CLIPPED FRAC",
-            left_out / max(samples + left_out, 1),
+            left_out / samples,
             "",
             "Fraction of samples rejected along the stack",
+            error=math.sqrt(left_out) / samples,
         ),
         Metric(
-            "LEVEL DRIFT",
-            drift,
-            "electron",
-            "Spread of the levels of the frames",
+            "REJ FRAMEMAX",
+            most.value,
+            "",
+            "Most samples rejected in a frame, over the median",
+            frame=darks[most.frame].name,
+            chance=most.chance,
         ),
-        *_slope_of(survey, inputs),
-        *_temperature(darks, temperature_spread),
     ]
-    metrics = [replace(m, value=_rounded(m.value)) for m in metrics]
-    flag = QaFlag.GOOD
-    if any(m.verdict is not QaFlag.GOOD for m in metrics):
-        bad = any(m.verdict is QaFlag.BAD for m in metrics)
-        flag = QaFlag.BAD if bad else QaFlag.PARTIAL
-    return Judged(tuple(metrics), flag)

@@ -19,7 +19,6 @@ from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.names import Names
 from soxsdark.product import Product, write_products
 from soxsdark.publish import Workspace, spare_inputs
-from soxsdark.quality import QaFlag
 from soxsdark.record import (
     RunIdentity,
     failure_record,
@@ -35,6 +34,7 @@ from soxsdark.report import picture_files
 from soxsdark.report_record import run_record
 from soxsdark.runlog import run_log
 from soxsdark.settings import Settings
+from soxsdark.verdicts import QaFlag
 from soxsdark.version import __version__
 
 
@@ -76,6 +76,7 @@ def mdark(
     instrument: str | None = None,
     bad_pixel_map: Path | str | None = None,
     master_bias: Path | str | None = None,
+    previous: Path | str | None = None,
     report: bool = False,
     plots: Path | str | None = None,
     command: Sequence[str] = (),
@@ -101,6 +102,8 @@ def mdark(
         FITS image, non-zero = bad.
     master_bias : path, optional
         FITS image of the same setup, in electron or ADU: subtracted once, from the mean.
+    previous : path, optional
+        Master dark of the same setup, to compare the new one with.
     report : bool
         Make a page of pictures and tables too, ``<name>.html``.
     plots : path, optional
@@ -115,7 +118,9 @@ def mdark(
     SettingsError, InputError, ProductError
         With the line for the user; a failed run leaves its log and ``<name>_FAILED.json``.
     """
-    calibrations = {"bad_pixel_map": bad_pixel_map, "master_bias": master_bias}
+    calibrations = {
+        "bad_pixel_map": bad_pixel_map, "master_bias": master_bias, "previous": previous,
+    }  # fmt: skip
     return _make(
         DARK, inputs, settings, overrides, instrument, output, overwrite,
         calibrations=calibrations, report=report, plots=plots, command=tuple(command),
@@ -187,7 +192,7 @@ def _make(
 def _spare_inputs(output: Path, names: Names, files: FileSet, *others) -> None:
     """Refuse a run that would write over its own inputs, whatever was said of overwriting.
 
-    The bad-pixel map alone may be the mask of an earlier run of this set.
+    Bad-pixel map and previous master alone may be those of an earlier run of this set.
     """
     own = files.master_bias.path if files.master_bias else None
     inputs = (*(entry.path for entry in files.frames), own, files.source, *others)
@@ -356,9 +361,12 @@ class _Run:
         model = reduced.survey.noise
         logger.info("noise model: sigma-zero %.4f e-, slope used %.4f", model.sigma, model.slope)
         for metric in reduced.judged.metrics:
-            logger.info("QC %s = %s %s", metric.name, metric.value, metric.unit)
+            error = "" if metric.error is None else f" +- {metric.error:g}"
+            logger.info("QC %s = %s%s %s", metric.name, metric.value, error, metric.unit)
+        for remark in reduced.judged.remarks:
+            logger.info("remark: %s", remark)
         for metric in reduced.judged.concerns:
-            logger.warning("%s", metric.why)
+            logger.warning("%s", metric.concern)
 
     def _entries(self) -> list[dict]:
         """All files that were given, checked or not."""

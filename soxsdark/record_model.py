@@ -55,6 +55,7 @@ Instant = Annotated[
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Number = Annotated[int, Field(gt=-(2**63), lt=2**63)] | float
 Span = Annotated[list[Count], Field(min_length=2, max_length=2)]
+Ends = Annotated[list[float | None], Field(min_length=2, max_length=2)]
 Flag = Literal["GOOD", "PARTIAL", "BAD"]
 Scalar: TypeAlias = None | bool | int | float | Text
 
@@ -110,6 +111,9 @@ class Frame(File):
     nan_fraction: float = _is("Share of pixels that are no finite number.", "1")
     saturated: Count = _is("Saturated pixels.", "pixels")
     rejected: Count = _is("Samples of it that were rejected along the stack.", "pixels")
+    structure: float | None = _is(
+        "Structure of its own: scatter of block medians beyond noise.", "electron"
+    )
     temperature: float | None = _is(
         "Of the detector, as the header has it.", "kelvin or degree Celsius"
     )
@@ -178,6 +182,10 @@ class Figure(Part):
 class Metric(Figure):
     """A figure of quality, judged."""
 
+    error: float | None = _is("Its standard deviation; null: not known.", "that of `unit`")
+    frame: FileName | None = _is("The frame whose it is; null: of the whole set.")
+    acceptable_range: Ends | None = _is("Outside it is BAD: low and high end; null: none given.")
+    warning_range: Ends | None = _is("Outside it is PARTIAL; null: none, or not known.")
     verdict: Flag = _is("What it means for the QA flag.")
     why: Text = _is("Reason of a verdict that is not GOOD.")
 
@@ -246,6 +254,7 @@ class MasterRun(Success):
     frames: list[Frame] = _is("The raw frames, in the order of the stack.", min_length=2)
     bad_pixel_map: BadPixelMap | None = _is("Known bad pixels; null: none given.")
     master_bias: MasterBias | None = _is("Subtracted once, from the mean; null: none given.")
+    previous_master: File | None = _is("Master dark to compare with; null: none given.")
     settings_file: Path | None = _is("Settings file; null: none given.")
     settings: dict[Text, Setting] = _is("Every setting.")
     noise_model: NoiseModel = _is("The noise of a sample.")

@@ -96,7 +96,9 @@ def _inputs(record: MasterRun | SubtractRun) -> list[File]:
     if isinstance(record, SubtractRun):
         given = [record.frame, record.dark, record.master_bias]
     else:
-        given = [*record.frames, record.bad_pixel_map, record.master_bias]
+        given = [
+            *record.frames, record.bad_pixel_map, record.master_bias, record.previous_master,
+        ]  # fmt: skip
     return [file for file in (*given, record.instrument_profile_file) if file is not None]
 
 
@@ -132,8 +134,11 @@ def _master(record: MasterRun, file: Path, options: Mapping[str, Any]) -> tuple[
     )
     frames = tuple(Entry(Path(frame.path), frame.tag) for frame in record.frames)
     files = FileSet(record.name, frames, bpm, None, bias)
-    recipe = mdark if record.recipe == "mdark" else mbias
-    result = recipe(files, _settings(record, file), **options)
+    settings, before = _settings(record, file), record.previous_master
+    if record.recipe == "mbias":
+        result = mbias(files, settings, **options)
+    else:
+        result = mdark(files, settings, previous=before and before.path, **options)
     return result.record, result.products
 
 

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from soxsdark.one_setup import UNITS
 from soxsdark.record_check import State
-from soxsdark.record_model import FailedRun, MasterRun, Record, Sourced, SubtractRun
+from soxsdark.record_model import FailedRun, MasterRun, Metric, Record, Sourced, SubtractRun
 from soxsdark.screen import shown, table
 from soxsdark.text import printable
 
@@ -19,6 +19,7 @@ FIGURES = (
     "clipped",
     "rejected",
     "figure",
+    "error",
     "bytes",
     "gain [e-/ADU]",
     "nominal RON [e-]",
@@ -145,13 +146,17 @@ def _figure(figure: Sourced) -> str:
     return "-" if figure.value is None else f"{figure.value:g}"
 
 
+def _error(metric: Metric) -> str:
+    return "-" if metric.error is None else f"{metric.error:.2g}"
+
+
 def _metrics(record: MasterRun | SubtractRun) -> str:
     rows = [
         (name, shown(metric.value, metric.unit), metric.unit or "-",
-         *([metric.verdict] if isinstance(record, MasterRun) else []))
+         *([_error(metric), metric.verdict] if isinstance(record, MasterRun) else []))
         for name, metric in record.metrics.items()
     ]  # fmt: skip
-    headers = ("name", "figure", "unit", "verdict")
+    headers = ("name", "figure", "unit", "error", "verdict")
     return _table("quality", headers[: len(rows[0]) if rows else 3], rows)
 
 

@@ -8,7 +8,9 @@ from soxsdark.record import RunIdentity, sha256_of
 
 if TYPE_CHECKING:
     from soxsdark.calibration import MasterBias
+    from soxsdark.previous import Previous
     from soxsdark.reduction import Reduced
+    from soxsdark.verdicts import Metric
 
 
 def _sourced(value) -> dict:
@@ -39,6 +41,7 @@ def _frames(reduced: "Reduced") -> list[dict]:
                 "nan-fraction": found.nan_fraction,
                 "saturated": found.saturated,
                 "rejected": int(rejected[i]),
+                "structure": reduced.judged.frame_struct[i],
                 "temperature": dark.about.temperature,
             }
         )
@@ -83,6 +86,25 @@ def _master_bias(bias: "MasterBias | None") -> dict | None:
     }
 
 
+def _previous(previous: "Previous | None") -> dict | None:
+    if previous is None:
+        return None
+    return {"path": previous.path.absolute(), "sha256": previous.sha256}
+
+
+def _metric(metric: "Metric") -> dict:
+    return {
+        "value": metric.value,
+        "error": metric.error,
+        "unit": metric.unit,
+        "frame": metric.frame or None,
+        "acceptable-range": metric.acceptable,
+        "warning-range": metric.warning,
+        "verdict": str(metric.verdict),
+        "why": metric.concern,
+    }
+
+
 def _settings(reduced: "Reduced") -> dict:
     settings = reduced.inputs.settings
     values = settings.values.model_dump(by_alias=True)
@@ -114,13 +136,14 @@ def run_record(
         "amplifiers": _amplifiers(reduced),
         "baseline": about.subtracted,
         "saturation": _sourced(about.saturation),
-        "remarks": list(inputs.remarks),
-        "warnings": [*inputs.warnings, *(m.why for m in reduced.judged.concerns)],
+        "remarks": [*inputs.remarks, *reduced.judged.remarks],
+        "warnings": [*inputs.warnings, *(m.concern for m in reduced.judged.concerns)],
         "frames": _frames(reduced),
         "bad-pixel-map": None
         if bpm is None
         else {"path": bpm.path.absolute(), "tag": bpm.tag, "sha256": bpm.sha256},
         "master-bias": _master_bias(inputs.master_bias),
+        "previous-master": _previous(inputs.previous),
         "settings-file": settings_file and settings_file.absolute(),
         "settings": _settings(reduced),
         "noise-model": {
@@ -130,10 +153,7 @@ def run_record(
             "slope-error": model.measured_slope_error,
             "scale": reduced.noise_scale,
         },
-        "metrics": {
-            m.name: {"value": m.value, "unit": m.unit, "verdict": str(m.verdict), "why": m.why}
-            for m in reduced.judged.metrics
-        },
+        "metrics": {m.name: _metric(m) for m in reduced.judged.metrics},
         "products": list(products),
         "seconds": timings,
     }

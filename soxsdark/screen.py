@@ -57,17 +57,25 @@ def shown(value: float | int | None, unit: str) -> str:
 
 def results_table(result: "Result") -> str:
     """The table of the results."""
-    rows = [(m.name, shown(m.value, m.unit), m.unit or "-") for m in result.reduced.judged.metrics]
-    rows.append(("QA FLAG", str(result.qa_flag), "-"))
-    return table(rows, ("name", "value", "unit"), ("left", "right", "left"))
+    rows = [
+        (
+            m.name,
+            shown(m.value, m.unit),
+            "" if m.error is None else f"{m.error:.2g}",
+            m.unit or "-",
+        )
+        for m in result.reduced.judged.metrics
+    ]
+    rows.append(("QA FLAG", str(result.qa_flag), "", "-"))
+    return table(rows, ("name", "value", "error", "unit"), ("left", "right", "right", "left"))
 
 
 def remarks(result: "Result") -> Sequence[str]:
     """Remarks and warnings, one line each."""
     inputs = result.reduced.inputs
-    lines = [f"remark: {r}" for r in inputs.remarks]
+    lines = [f"remark: {r}" for r in (*inputs.remarks, *result.reduced.judged.remarks)]
     lines += [f"warning: {w}" for w in inputs.warnings]
-    lines += [f"warning: {m.why}" for m in result.reduced.judged.concerns]
+    lines += [f"warning: {m.concern}" for m in result.reduced.judged.concerns]
     return [printable(line) for line in lines]
 
 

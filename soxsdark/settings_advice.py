@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from soxsdark.metric_names import ABSOLUTE_ZERO, FRACTION, METRICS, Limits
+from soxsdark.metric_names import ABSOLUTE_ZERO, FRACTION, METRICS, Limits, limits_of
 from soxsdark.settings import Settings
 from soxsdark.settings_layers import ARMS, RANGES, Given, line_of, nearest, show
 from soxsdark.settings_model import MdarkSettings
@@ -162,7 +162,7 @@ def _flagged(values: MdarkSettings) -> Iterator[Advice]:
 def _ranges(arm: _Arm) -> Iterator[Told]:
     """What is wrong with the name or the values of each quality range."""
     for name, given in arm.values.qc_acceptable_ranges.items():
-        limits = METRICS.get(name)
+        limits = limits_of(name)
         if limits is None:
             yield *_of_range(arm, name), f"names no metric{nearest(name, METRICS)}"
             continue

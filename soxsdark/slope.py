@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soxsdark.differences import CLIP, RECURSIONS, truncated_variance
+from soxsdark.electrons import Samples
 from soxsdark.grid import Grid, filled
 
 BRIGHT = 10.0
@@ -32,8 +33,8 @@ class BrightPixels:
 
 
 def bright_places(
-    first: np.ndarray,
-    second: np.ndarray,
+    first: np.ndarray | Samples,
+    second: np.ndarray | Samples,
     background: np.ndarray,
     grid: Grid,
     sigma: float,
@@ -44,7 +45,7 @@ def bright_places(
 
     Parameters
     ----------
-    first, second : ndarray, shape of the detector
+    first, second : ndarray or Samples, shape of the detector
         Electrons above the level of the frame; not finite = bad.
     background : ndarray, shape of the grid
         Typical signal of each block above the level.

@@ -151,6 +151,11 @@ def block_medians(frame: np.ndarray, grid: Grid, bad: np.ndarray | None = None) 
     return run_medians(lines, 0, good).reshape(grid.shape)
 
 
+def sampled_pixels(grid: Grid) -> int:
+    """Pixels of each block that `block_medians` looks at, bad ones included."""
+    return _spread(grid.rows).shape[1] * _spread(grid.columns).shape[1]
+
+
 def _spread(edges: np.ndarray) -> np.ndarray:
     """Positions in each block, equally many in all: (blocks, positions)."""
     narrowest = int(np.diff(edges).min())

@@ -15,8 +15,8 @@ from soxsdark.master_file import ELECTRON
 from soxsdark.medians import median
 from soxsdark.orientation import all_to_product, to_raw
 from soxsdark.product import Subtracted
-from soxsdark.quality import Metric
 from soxsdark.setups import Description
+from soxsdark.verdicts import Metric
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _bases(tools: Tools) -> tuple[float, ...]:
 def _read_noise(job: Job, tools: Tools, number: int) -> float | None:
     """Read noise of an amplifier, e-: as measured on the darks, else as header or profile say."""
     dark, amplifiers = tools.dark, job.about.amplifiers
-    name = "RAW RON" if len(amplifiers) == 1 else f"RAW RON AMP{number + 1}"
+    name = "RAW RON" if len(amplifiers) == 1 else f"RAW RON {number + 1}"
     measured = as_number(dark.file.header.get(f"ESO QC {name}"))
     if measured is None:
         return amplifiers[number].ron.value

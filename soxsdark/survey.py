@@ -117,6 +117,8 @@ class Survey:
     """e-/ADU of each amplifier."""
     quanta: tuple[float, ...]
     """Electrons between neighbouring values; 0 for floating-point frames."""
+    block_medians: tuple[np.ndarray, ...]
+    """Of each amplifier, (frames, blocks down, across): above the frame's level, electrons."""
 
     @cached_property
     def levels(self) -> np.ndarray:
@@ -203,6 +205,8 @@ class _Loaded:
     parts: tuple[Part, ...]
     sha256: str
     nan_fraction: float
+    memory: np.ndarray | None
+    """In which its parts lie; None: in none that is used again."""
 
 
 class _Passage:
@@ -234,15 +238,20 @@ class _Passage:
         for noises, done in in_order(self._difference, every, threads // 2):
             for channel, noise, part in zip(self.channels, noises, done.parts, strict=True):
                 channel.pairs.append(noise)
-                channel.images.give(part.electrons)
+                channel.let_go(part)
+            if done.memory is not None:
+                self._buffers.give(done.memory)
 
     def _load(self, dark: RawDark) -> _Loaded:
-        with self._buffers.lent() as buffer:
-            loaded = dark.frame.load(buffer)
-            share = _nan_share(dark, loaded.pixels, self.settings.maximum_nan_fraction)
-            clipping = _clipping(self.settings)
-            parts = (c.take(dark.about, loaded.pixels, clipping) for c in self.channels)
-            return _Loaded(tuple(parts), loaded.sha256, share)
+        buffer = self._buffers.take()
+        loaded = dark.frame.load(buffer)
+        share = _nan_share(dark, loaded.pixels, self.settings.maximum_nan_fraction)
+        clipping = _clipping(self.settings)
+        parts = tuple(c.take(dark.about, loaded.pixels, clipping) for c in self.channels)
+        kept = any(part.raw for part in parts) and np.may_share_memory(loaded.pixels, buffer)
+        if not kept:
+            self._buffers.give(buffer)
+        return _Loaded(parts, loaded.sha256, share, buffer if kept else None)
 
     def _passing(self, loaded: Iterable[_Loaded], step: Step) -> Iterator[_Loaded]:
         for one in loaded:
@@ -326,7 +335,9 @@ def survey(
         for i, facts in enumerate(passage.found)
     )
     gains = tuple(amplifier.gain.value for amplifier in about.amplifiers)
-    result = Survey(frames, noise, gains, tuple(c.quantum for c in passage.channels))
+    quanta = tuple(channel.quantum for channel in passage.channels)
+    medians = tuple(np.array(channel.medians) for channel in passage.channels)
+    result = Survey(frames, noise, gains, quanta, medians)
     for amplifier, levels, model in zip(
         about.amplifiers, result.levels.T, noise.models, strict=True
     ):

@@ -87,12 +87,13 @@ def make_runs(folder: Path) -> SimpleNamespace:
     packaged = Path(__file__).parent.parent / "soxsdark" / "instruments" / "soxs.yaml"
     profile.write_text(packaged.read_text().replace("name: soxs", "name: mine"))
     bias = mbias(biases.sof, output=folder / "o", command=["soxsdark", "mbias"])
+    plain = mdark(list(darks.frames), output=folder / "p")
     dark = mdark(
         darks.sof, settings, output=folder / "o", instrument=profile,
-        bad_pixel_map=darks.bad_pixel_map, master_bias=bias.master, command=["soxsdark", "mdark"],
+        bad_pixel_map=darks.bad_pixel_map, master_bias=bias.master, previous=plain.master,
+        command=["soxsdark", "mdark"],
     )  # fmt: skip
     parted = mdark(taps(folder / "a"), output=folder / "q", instrument=folder / "a" / "taps.yaml")
-    plain = mdark(list(darks.frames), output=folder / "p")
     [subtracted] = subtract_files(
         [darks.frames[0]], dark.master, output=folder / "o", master_bias=bias.master, scale="always"
     )

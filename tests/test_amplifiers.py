@@ -190,6 +190,47 @@ def test_each_tap_is_as_if_it_were_alone(whole, single):
             np.testing.assert_array_equal(found, fits.getdata(own.mask, name)[both], name)
 
 
+OWN = (
+    "MDARK MEDIAN", "RAW RON", "MASTER RON", "MASTER RON PRED", "FPN", "COLSTRUCT", "ROWSTRUCT",
+    "FRAME STRUCT", "LEVEL DRIFT", "GAIN SLOPE",
+)  # fmt: skip
+
+
+def test_metrics_of_each_tap_are_those_it_has_alone(whole, single):
+    assert (whole.qa_flag, [m.concern for m in whole.reduced.judged.concerns]) == ("GOOD", [])
+    for number, own in enumerate(single, start=1):
+        for name in OWN:
+            found, alone = whole.reduced.judged[f"{name} {number}"], own.reduced.judged[name]
+            assert (found.value, found.error) == (alone.value, alone.error), name
+            assert found.warning == alone.warning, name
+    header = fits.getheader(whole.master)
+    assert header["ESO QC RAW RON 4"] == whole.metrics["RAW RON 4"]
+    # the pattern of the whole is the mean square of what each has
+    squares = [own.metrics["FPN"] ** 2 for own in single]
+    assert whole.metrics["FPN"] == pytest.approx(np.sqrt(np.mean(squares)), abs=1e-4)
+
+
+def test_a_tap_with_another_noise_is_named(raws, tmp_path):
+    wrong = [{"name": tap.name, "ron": tap.ron * (2 if tap.name == "c" else 1)} for tap in TAPS]
+    content = yaml.safe_load(profile(tmp_path).read_text())
+    for amplifier, change in zip(content["arms"]["*"]["amplifiers"], wrong, strict=True):
+        amplifier |= change
+    (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(content))
+    paths = save(tmp_path / "raw", raws)
+    result = mdark(
+        paths,
+        output=tmp_path / "o",
+        instrument=str(tmp_path / "wrong.yaml"),
+        overrides=["qc-acceptable-ranges={raw-ron: [0, 30], raw-ron-2: [0, 5]}"],
+    )
+    said = {m.name: m.concern for m in result.reduced.judged.concerns}
+    assert set(said) == {"RAW RON 2", "RAW RON 3"}
+    assert "0 to 5 is acceptable" in said["RAW RON 2"]
+    assert "the RON of 10 e- (profile taps)" in said["RAW RON 3"]
+    assert result.qa_flag == "BAD"
+    assert result.reduced.judged["RAW RON 4"].acceptable == (0, 30)
+
+
 def test_levels_and_read_noise_of_each_tap(whole, single):
     frames = whole.reduced.survey.frames
     for number, own in enumerate(single):

@@ -189,9 +189,9 @@ def test_tables(command, night, tmp_path):
     # a read noise of 7.3, 3 e- of dark: 7.5
     assert all(7.2 < float(c[3]) < 7.9 for c in cells)
     lines = results.splitlines()
-    assert lines[0].split() == ["name", "value", "unit"]
+    assert lines[0].split() == ["name", "value", "error", "unit"]
     assert re.search(r"^QA FLAG +GOOD +-$", results, re.MULTILINE)
-    assert re.search(r"^RAW RON +7\.\d+ +electron$", results, re.MULTILINE)
+    assert re.search(r"^RAW RON +7\.\d+ +0\.0\d+ +electron$", results, re.MULTILINE)
     assert paths.splitlines() == [
         str(tmp_path / f"darks{end}") for end in ("_MDARK.fits", "_BPM.fits", ".json", ".log")
     ]
@@ -380,7 +380,11 @@ def test_partial_quality(command, tmp_path):
     assert re.search(r"^QA FLAG +PARTIAL", out, re.MULTILINE)
     code, out, err = command("mdark", files.sof, "-o", tmp_path / "b", "-q")
     assert (code, out) == (11, "")
-    assert re.fullmatch(r"soxsdark: \S*darks_MDARK\.fits: GAIN SLOPE is .*\n", err)
+    # a gain twice too high doubles both
+    lines = err.splitlines()
+    assert len(lines) == 2
+    assert re.fullmatch(r"soxsdark: \S*darks_MDARK\.fits: RAW RON is .*gain of 4\.6.*", lines[0])
+    assert re.fullmatch(r"soxsdark: \S*darks_MDARK\.fits: GAIN SLOPE is .*", lines[1])
     assert fits.getheader(tmp_path / "b" / "darks_MDARK.fits")["ESO QC GAIN SLOPE"] > 1.5
 
 

@@ -16,10 +16,12 @@ from hypothesis.extra import numpy as arrays
 
 from soxsdark.block import BlockOptions, BlockResult, process_block, process_block_numpy
 from soxsdark.compiled import SWITCH, kernel, path_in_use
-from soxsdark.differences import Bins, count_differences
-from soxsdark.electrons import to_electrons
+from soxsdark.differences import Bins, clipped_sigma, count_differences
+from soxsdark.electrons import Samples, to_electrons
+from soxsdark.fits_bytes import ones_complement_sum
 from soxsdark.grid import Grid
 from soxsdark.level import distinct
+from soxsdark.medians import clipped_centres
 from soxsdark.stacking import StackDeviation
 
 compiled = pytest.mark.skipif(kernel() is None, reason="the compiled kernel is switched off")
@@ -241,6 +243,18 @@ def test_histogram(kind, masked):
     np.testing.assert_array_equal(found, slow)
 
 
+@compiled
+@pytest.mark.parametrize("length", [0, 3, 4, 8, 9, 4095, 600_007])
+def test_sums(length):
+    data = np.random.default_rng(length).integers(0, 256, length, dtype=np.uint8)
+    found = ones_complement_sum(data, 7)
+    with numpy_only():
+        assert ones_complement_sum(data, 7) == found
+    words = data.tobytes().ljust(-(-length // 4) * 4, b"\0")
+    slow = sum(int.from_bytes(words[i : i + 4], "big") for i in range(0, len(words), 4)) + 7
+    assert (found - slow) % 0xFFFFFFFF == 0
+
+
 def edges_of(rng, length):
     inner = rng.integers(0, length + 1, rng.integers(0, length))
     return np.sort(np.concatenate([[0, length], inner]))
@@ -265,6 +279,95 @@ def test_differences(seed, masked, quantum):
     with numpy_only():
         expected = count_differences(*frames, bad, grid, background, bins)
     np.testing.assert_array_equal(found, expected)
+
+
+@compiled
+@pytest.mark.parametrize("kind", TYPES)
+def test_differences_of_samples_are_those_of_their_electrons(kind):
+    rng = np.random.default_rng(3)
+    pixels = rng.normal(100, 5, (2, 60, 90)).astype(kind)
+    if pixels.dtype.kind == "f":
+        pixels[0, :9, 20] = np.nan
+    # rows of a window are no contiguous memory
+    samples = [Samples(frame[:, 10:80], 99.9, 2.3) for frame in pixels]
+    grid = Grid.of((60, 70), 20)
+    background = rng.normal(0, 2, grid.shape).astype(np.float32)
+    bins = Bins.of(rng.normal(0, 10, 200).astype(np.float32), 2.3)
+    found = count_differences(*samples, None, grid, background, bins)
+    electrons = [to_electrons(s.pixels, s.level, s.gain) for s in samples]
+    expected = count_differences(*electrons, None, grid, background, bins)
+    np.testing.assert_array_equal(found, expected)
+    assert found.sum() > 3000
+    with numpy_only():
+        slow = count_differences(*samples, None, grid, background, bins)
+    np.testing.assert_array_equal(slow, expected)
+
+
+@compiled
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    half=st.integers(8, 90),
+    width=st.floats(0.05, 60),
+    entries=st.integers(0, 5000),
+)
+def test_clipped_sigma(seed, half, width, entries):
+    rng = np.random.default_rng(seed)
+    counts = np.zeros((rng.integers(1, 30), 2 * half + 1), np.int64)
+    for row in counts:
+        number = rng.integers(0, entries + 1)
+        bins = np.rint(rng.normal(rng.normal(), width * rng.uniform(0.5, 2), number))
+        bins[: number // 20] = rng.integers(-half, half + 1, number // 20)
+        row += np.bincount(bins.clip(-half, half).astype(int) + half, minlength=row.size)
+    found = clipped_sigma(counts, 0.37)
+    with numpy_only():
+        np.testing.assert_array_equal(found, clipped_sigma(counts, 0.37))
+
+
+@compiled
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=st.lists(
+        st.lists(st.sampled_from([0.0, -0.0, 1.0, 3e30]) | st.floats(-100, 100, width=32)),
+        min_size=1,
+        max_size=6,
+    ),
+    noise=st.sampled_from([0.0, 1e-3, 3.0]),
+    seed=st.integers(0, 1000),
+)
+def test_clipped_centres(rows, noise, seed):
+    rng = np.random.default_rng(seed)
+    lines = np.full((len(rows), 90), np.nan, dtype=np.float32)
+    for line, row in zip(lines, rows, strict=True):
+        many = row * rng.integers(1, 4)
+        line[: len(many)] = np.add(many, rng.normal(0, noise, len(many)))[:90]
+    lines.sort(axis=1)
+    count = np.isfinite(lines).sum(axis=1)
+    found = clipped_centres(lines, count)
+    with numpy_only():
+        np.testing.assert_array_equal(found, clipped_centres(lines, count))
+
+
+@compiled
+@pytest.mark.parametrize("size", [4096, 70_003])
+def test_clipped_centres_of_many_values(size):
+    values = np.random.default_rng(size).normal(1000, 5, (3, size)).astype(np.float32)
+    values[:, : size // 20] += 90
+    values.sort(axis=1)
+    found = clipped_centres(values, np.array([size, size - 9, 0]))
+    with numpy_only():
+        expected = clipped_centres(values, np.array([size, size - 9, 0]))
+    np.testing.assert_array_equal(found, expected)
+
+
+@compiled
+def test_more_values_than_a_row_holds_are_refused():
+    centre, sigma, row = np.empty(1), np.empty(1), np.zeros((1, 5), np.float32)
+    for count, piece in ((6, 3), (-1, 3), (5, 0)):
+        with pytest.raises(ValueError, match="more values"):
+            kernel().clip_sorted(
+                (1, 5), row, np.array([count]), (piece, 10, 3.0, 0.97, 1.35), centre, sigma
+            )
 
 
 @compiled
@@ -297,5 +400,11 @@ def test_edges_that_do_not_cover_the_frame_are_refused(edges):
     rows = np.array([0, 2])
     with pytest.raises(ValueError, match="do not cover the frame"):
         kernel().count_differences(
-            (2, 8, 1, 2), frame, frame, None, (rows, np.array(edges), background), numbers, counts
+            (2, 8, 1, 2),
+            (frame, 0.0, 1.0),
+            (frame, 0.0, 1.0),
+            None,
+            (rows, np.array(edges), background),
+            numbers,
+            counts,
         )

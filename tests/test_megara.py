@@ -12,9 +12,9 @@ from astropy.io import fits
 from soxsdark import mbias, mdark
 from soxsdark.errors import InputError
 from soxsdark.flags import Flag
-from soxsdark.quality import QaFlag
 from soxsdark.scene import PixelClass, Scene
 from soxsdark.simulator import read_truth, simulate
+from soxsdark.verdicts import QaFlag
 
 ROWS, COLUMNS = 384, 320
 HALVES = slice(0, ROWS // 2), slice(ROWS // 2, ROWS)
@@ -181,7 +181,7 @@ def test_flag_log_and_record_with_the_rate(night):
     assert header["EXPTIME"] == 1800
     log = result.log.read_text()
     assert "profile megara" in log
-    assert re.search(r"QC DARK CURRENT = 0\.00\d+ electron/s", log)
+    assert re.search(r"QC DARK CURRENT = 0\.00\d+ \+- \S+ electron/s", log)
     assert "done, QA flag GOOD" in log
 
 

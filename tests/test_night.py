@@ -460,7 +460,7 @@ def test_a_set_that_is_not_good_is_told_each_time(run, raw):
             hdus[0].add_checksum()
     first = run("-q")
     assert first[:2] == (11, "")
-    said = rf"soxsdark: {NIR} PARTIAL: the detector temperature .*; see \S+{NIR}\.log\n"
+    said = rf"soxsdark: {NIR} PARTIAL: DETECTOR TEMP RMS: .*; see \S+{NIR}\.log\n"
     assert re.fullmatch(said, first[2])
     assert run("-q") == first
 

@@ -8,7 +8,6 @@ import warnings
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +24,7 @@ from soxsdark.product import (
     read_mask,
     write_products,
 )
+from soxsdark.verdicts import Metric
 
 NOW = datetime(2024, 5, 2, 12, 0, 1, tzinfo=UTC)
 SHAPE = (30, 40)
@@ -37,12 +37,11 @@ FACTS = ProductFacts(
     calibrations=(("bpm.fits", "BP_MAP_NIR", "0" * 32), ("é.fits", "BP_MAP_NIR", None)),
     parameters=(("stacked-clipping-sigma", 4.0), ("gain", None), ("trim", True), ("r", (1, 2.5))),
     metrics=(
-        SimpleNamespace(name="MDARK MEDIAN", value=np.float64(1.25), unit="electron", comment="x"),
-        SimpleNamespace(name="HOTPIX NUM", value=np.int64(7), unit="count", comment="hot pixels"),
-        SimpleNamespace(name="FPN", value=float("nan"), unit="electron", comment="no value"),
-        SimpleNamespace(
-            name="DARK CURRENT ERR", value=1.23456789012e-05, unit="electron/s", comment="y" * 80
-        ),
+        Metric("MDARK MEDIAN", np.float64(1.25), "electron", "x"),
+        Metric("HOTPIX NUM", np.int64(7), "count", "hot pixels"),
+        Metric("FPN", float("nan"), "electron", "no value"),
+        Metric("RAW RON", 7.3, "electron", "y", error=0.00123),
+        Metric("DARK CURRENT ERR", 1.23456789012e-05, "electron/s", "y" * 80),
     ),
     exposure_time=300.0,
     total_exposure=900.0,
@@ -219,6 +218,7 @@ def test_what_is_written() -> None:
     assert "ESO PRO REC1 CAL2 DATAMD5" not in written
     assert "ESO QC FPN" not in written
     assert written.comments["ESO QC MDARK MEDIAN"] == "[electron] x"
+    assert written.comments["ESO QC RAW RON"] == "[electron] +-0.0012 y"
     assert written.comments["ESO QC DARK CURRENT ERR"].startswith("[electron/s]")
 
 

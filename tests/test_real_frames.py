@@ -77,6 +77,31 @@ def test_st7(masters, seconds, number):
     assert 1e-4 / 2 < result.metrics["CLIPPED FRAC"] < 1e-3
     assert -17.6 < result.metrics["DETECTOR TEMP"] < -16.6
     assert result.metrics["NOISYPIX FRAC"] < 1e-3
+    # the noise between odd and even frames is that between consecutive ones
+    assert result.metrics["MASTER RON"] == pytest.approx(result.metrics["MASTER RON PRED"], rel=0.1)
+
+
+@pytest.mark.parametrize("seconds", [120, 300])
+def test_st7_is_good(masters, seconds):
+    assert [m.concern for m in masters[seconds].reduced.judged.concerns] == []
+    assert masters[seconds].qa_flag == "GOOD"
+
+
+def test_st7_light_in_the_first_long_exposure_is_named(masters, shared_data):
+    concerns = {m.name: m for m in masters[900].reduced.judged.concerns}
+    assert masters[900].qa_flag == "PARTIAL"
+    assert set(concerns) == {"FRAME STRUCT", "REJ FRAMEMAX"}
+    paths = st7(shared_data, 900)
+    assert {m.frame for m in concerns.values()} == {paths[0].name}
+    first, *others = (fits.getdata(path).astype(float) for path in paths)
+    rest = np.mean(others, axis=0)
+
+    def slope(frame: np.ndarray) -> float:
+        return float(np.median((frame - rest)[:64]) - np.median((frame - rest)[-64:]))
+
+    # 50 ADU brighter at one end than at the other; none of the others is by half of that
+    assert slope(first) > 50
+    assert max(abs(slope(other)) for other in others) < 25
 
 
 @pytest.mark.parametrize("seconds", [120, 300, 900])
@@ -120,3 +145,4 @@ def test_stl1001(shared_data, tmp_path):
     assert 7.2 * 2.06 < result.metrics["RAW RON"] < 8.1 * 2.06
     assert 0.01 < result.metrics["HOTPIX FRAC"] < 0.03
     assert result.metrics["CLIPPED FRAC"] < 1e-3
+    assert ([m.concern for m in result.reduced.judged.concerns], result.qa_flag) == ([], "GOOD")

@@ -657,8 +657,8 @@ def test_wrong_gain_is_reported(tmp_path, factor):
     result = run(simulate(tmp_path / "n", Scene(**options)), tmp_path / "o")
     assert result.qa_flag == "PARTIAL"
     assert result.qa_flag.exit_code == 11
-    (concern,) = result.reduced.judged.concerns
-    assert concern.name == "GAIN SLOPE"
+    ron, concern = result.reduced.judged.concerns
+    assert (ron.name, concern.name) == ("RAW RON", "GAIN SLOPE")
     assert f"gain of {2.3 * factor:g} e-/ADU" in concern.why
     assert "ESO DET OUT1 CONAD" in concern.why
     # in units of the wrong gain: variance goes with its square, signal with itself

@@ -207,7 +207,7 @@ def test_page_shows_what_the_record_says(made):
     assert "GOOD" in text
     for name, entry in record["metrics"].items():
         assert name in text
-        assert number(entry["value"], entry["unit"]) in text
+        assert number(entry["value"], entry["unit"], entry["error"]) in text
     for frame in record["frames"]:
         assert Path(frame["path"]).name in text
         assert frame["sha256"] in text
@@ -238,8 +238,8 @@ def test_verdict_and_reasons_lead(products):
 def test_records_without_ranges_or_figures_are_read(products):
     content = json.loads(products.read_text())
     for entry in content["metrics"].values():
-        for key in ("error", "acceptable-range", "warning-range", "frame"):
-            entry.pop(key, None)
+        keys = ("error", "acceptable-range", "warning-range", "frame")
+        entry.update(dict.fromkeys(keys))
     for frame in content["frames"]:
         frame.update({"mjd-obs": None, "temperature": None})
     change(products, **content)

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from soxsdark.errors import ExitCode, InputError
-from soxsdark.quality import QaFlag, _temperature
 from soxsdark.recipe import mdark
+from soxsdark.temperature import temperature_metrics
+from soxsdark.verdicts import QaFlag
 
 
 def frames(*temperatures, set_point=None):
@@ -20,7 +21,7 @@ def frames(*temperatures, set_point=None):
 
 
 def test_spread_beyond_the_limit_is_partial_and_says_who():
-    mean, rms = _temperature(frames(-17.0, -18.0, -16.5), 1.0)
+    mean, rms = temperature_metrics(frames(-17.0, -18.0, -16.5), 1.0)
     assert (mean.verdict, rms.verdict) == (QaFlag.GOOD, QaFlag.PARTIAL)
     assert mean.value == pytest.approx(-17.1666667)
     assert rms.why == (
@@ -34,21 +35,21 @@ def test_spread_beyond_the_limit_is_partial_and_says_who():
     [((40.0, 40.5), 0.5), ((40.0, 50.0), None), ((40.0, None, 40.2), 0.5), ((40.0,), 0.0)],
 )
 def test_spread_within_the_limit_or_not_judged(temperatures, limit):
-    assert {m.verdict for m in _temperature(frames(*temperatures), limit)} == {QaFlag.GOOD}
+    assert {m.verdict for m in temperature_metrics(frames(*temperatures), limit)} == {QaFlag.GOOD}
 
 
 def test_no_temperature_no_metric():
-    assert _temperature(frames(None, None), 0.5) == []
+    assert temperature_metrics(frames(None, None), 0.5) == []
 
 
 def test_distance_from_the_set_point_is_partial():
-    mean, rms = _temperature(frames(-17.0, -17.4, set_point=-20.0), 0.5)
+    mean, rms = temperature_metrics(frames(-17.0, -17.4, set_point=-20.0), 0.5)
     assert (mean.verdict, rms.verdict) == (QaFlag.PARTIAL, QaFlag.GOOD)
     assert mean.why == (
         "the detector temperature, -17.2 in the mean, is 2.8 from its set-point of -20, at most "
         "0.5 (maximum-temperature-spread) is expected"
     )
-    near = _temperature(frames(-17.0, -17.4, set_point=-17.0), 0.5)
+    near = temperature_metrics(frames(-17.0, -17.4, set_point=-17.0), 0.5)
     assert {m.verdict for m in near} == {QaFlag.GOOD}
 
 

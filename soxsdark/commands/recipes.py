@@ -38,6 +38,7 @@ def _recipe_options(command):
 @click.command(**example("soxsdark mdark darks.sof -o products --set stacked-clipping-sigma=5"))
 @_recipe_options
 @click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
+@click.option("--previous", type=ANY_PATH, metavar="FITS", help="Master dark to compare with.")
 @click.pass_obj
 def mdark(stop, **options) -> int:
     """Make a master dark and a mask from a set of raw darks.
@@ -78,7 +79,7 @@ def _run(name, stop, inputs, settings, output, overwrite, quiet, verbose, overri
         )
     if quiet:
         for metric in result.reduced.judged.concerns:
-            say(f"{result.master}: {metric.why}")
+            say(f"{result.master}: {metric.concern}")
         return result.qa_flag.exit_code
     _show(result, verbose)
     return result.qa_flag.exit_code

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from soxsdark.orientation import turned_lengths
 
@@ -17,6 +24,18 @@ Length = Annotated[int, Field(strict=True, gt=0)]
 Order = Annotated[int, Field(strict=True, ge=0, le=20)]
 Range = tuple[Index, Index]
 Rotation = Literal[0, 90, 180, 270]
+End = Annotated[float, Field(strict=True, allow_inf_nan=False)] | None
+
+
+def _ordered(ends: tuple) -> tuple:
+    low, high = ends[:2]
+    if low is not None and high is not None and low > high:
+        raise ValueError("low above high")
+    return ends
+
+
+WarningRange = Annotated[tuple[End, End] | tuple[End, End, Text], AfterValidator(_ordered)]
+WarningRanges = dict[Text, WarningRange | None]
 
 
 class Declared(BaseModel):
@@ -131,6 +150,8 @@ class Detector(_Area):
         Header keywords of the detector's temperature, and of the one it should have.
     operating_temperature : (low, high) or None
         Where a cold detector of this kind is used at all, in kelvin whatever the header's unit.
+    qc_warning_ranges : dict
+        Above those of the profile, name by name; None takes a range away.
     """
 
     shape: tuple[Length, Length] | None = None
@@ -144,6 +165,7 @@ class Detector(_Area):
     temperature: Text | None = None
     set_point: Text | None = None
     operating_temperature: tuple[Positive, Positive] | None = None
+    qc_warning_ranges: WarningRanges = Field(default_factory=dict)
 
     @property
     def areas(self) -> tuple[_Area, ...]:

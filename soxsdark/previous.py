@@ -1,0 +1,151 @@
+"""A master dark compared with the one before it."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from soxsdark.calibration import level_error
+from soxsdark.dark_match import check_match, check_units, describe_dark
+from soxsdark.errors import InputError
+from soxsdark.flags import Flag, bands
+from soxsdark.master_file import ELECTRON, read_master_dark
+from soxsdark.medians import median
+from soxsdark.verdicts import Metric
+
+if TYPE_CHECKING:
+    from soxsdark.inputs import Inputs
+    from soxsdark.product import Master
+
+MOVED = 6.0
+"""Standard deviations of the difference by which a pixel has moved."""
+CHANGED = 3.0
+"""Likewise, by which a pixel that became hot or ceased to be differs: at the threshold chance
+makes hot pixels of cold ones and back."""
+
+
+@dataclass(frozen=True)
+class Previous:
+    """A previous master dark that fits a set; images turned as products are, electrons."""
+
+    path: Path
+    sha256: str
+    flux: np.ndarray
+    errs: np.ndarray | None
+    """Standard deviation of `flux`; None: the file has none."""
+    qual: np.ndarray
+    level: bool
+    """Whether its level is comparable: with pedestal, or without, as in the new one."""
+    level_error: float | None
+    remarks: tuple[str, ...]
+
+
+def open_previous(path: Path | str, inputs: "Inputs") -> Previous:
+    """Read a previous master dark and check that it is of the setup of a set.
+
+    Parameters
+    ----------
+    path : path
+        Product of this program or of soxspipe.
+    inputs : Inputs
+        The new set.
+
+    Raises
+    ------
+    InputError
+        The file cannot be used, or is of another setup, shape or exposure time.
+    """
+    about, chosen = inputs.darks[0].about, inputs.settings.values
+    dark = describe_dark(read_master_dark(path), chosen.instrument)
+    check_match(about, dark)
+    check_units(about, "adu", dark)
+    apart = abs(dark.about.exposure_time - about.exposure_time)
+    if apart > chosen.exposure_time_tolerance * (1 + 1e-9):
+        raise InputError(
+            f"{dark.path}: exposure time is {dark.about.exposure_time:g} s, expected "
+            f"{about.exposure_time:g} s as that of the new frames; give a master of theirs"
+        )
+    before = False if dark.detector.pedestal is False else dark.pedestal
+    level, file = before is not None and before == inputs.pedestal, dark.file
+    remarks = []
+    if not level:
+        remarks.append(f"level not compared with {dark.path.name}: the pedestal is in one, or may")
+    if not file.has_errors:
+        remarks.append(f"{dark.path.name} has no errors: taken to be those of the new master")
+    factor = 1.0 if file.unit == ELECTRON else about.gain.value
+    return Previous(
+        path=dark.path,
+        sha256=file.sha256,
+        flux=(file.flux * factor).astype(np.float32),
+        errs=(file.errs * factor).astype(np.float32) if file.has_errors else None,
+        # no flag of ours is beyond 16 bits
+        qual=file.qual.astype(np.int16),
+        level=level,
+        level_error=level_error(file.header, dark.path.name)[0],
+        remarks=tuple(remarks),
+    )
+
+
+def compare(new: "Master", error: float, previous: Previous) -> tuple[Metric, ...]:
+    """Compare a new master dark, turned as products are, with a previous one.
+
+    The difference of the levels is its own metric, and taken off before pixels are compared.
+    Noisy pixels come and go: they are not counted among the hot ones.
+
+    Parameters
+    ----------
+    new : Master
+    error : float
+        Error of its level, electrons.
+    previous : Previous
+    """
+    unusable = np.int16(Flag.EMPTY | Flag.SATURATED | Flag.INPUT)
+    used = (new.qual | previous.qual) & unusable == 0
+    level = median((new.flux - previous.flux)[used]) if used.any() else math.nan
+    # moved, newly hot, no longer hot
+    counts = np.zeros(3, dtype=int)
+    for rows in bands(used.shape):
+        counts += [np.count_nonzero(m & used[rows]) for m in _changed(new, previous, level, rows)]
+    moved, came, went = counts.tolist()
+    total = max(int(np.count_nonzero(used)), 1)
+    hot_known = bool(np.any(previous.qual & np.int16(Flag.HOT)))
+    return (
+        Metric(
+            "PREV MOVED FRAC",
+            moved / total,
+            "",
+            "Pixels that moved by 6 sigma since the previous",
+            error=math.sqrt(moved) / total,
+        ),
+        Metric("PREV HOT NEW", came if hot_known else None, "", "New hot pixels"),
+        Metric("PREV HOT GONE", went if hot_known else None, "", "Hot pixels that vanished"),
+        _level_metric(level, error, previous),
+    )
+
+
+def _changed(new: "Master", previous: Previous, level: float, rows: slice) -> tuple:
+    """Masks of the pixels that moved, that became hot, and that ceased to be."""
+    errs = new.errs[rows] if previous.errs is None else previous.errs[rows]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        difference = new.flux[rows] - previous.flux[rows] - np.float32(level)
+        away = difference / np.hypot(new.errs[rows], errs)
+    qualities = new.qual[rows], previous.qual[rows]
+    now, was = (qual & np.int16(Flag.HOT) != 0 for qual in qualities)
+    steady = (qualities[0] | qualities[1]) & np.int16(Flag.NOISY) == 0
+    return (
+        np.abs(away) > MOVED,
+        steady & now & ~was & (away > CHANGED),
+        steady & was & ~now & (away < -CHANGED),
+    )
+
+
+def _level_metric(level: float, error: float, previous: Previous) -> Metric:
+    return Metric(
+        "PREV LEVEL DIFF",
+        level if previous.level and math.isfinite(level) else None,
+        "electron",
+        "Level minus that of the previous master",
+        error=math.hypot(error, previous.level_error or 0.0),
+    )
