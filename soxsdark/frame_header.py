@@ -89,8 +89,8 @@ def _headers(path: Path, file: IO[bytes], size: int | None) -> Iterator[fits.Hea
 
 def _image_shape(header: fits.Header) -> Shape | None:
     """Rows and columns of a 2-D image, tile-compressed or not."""
-    packed = bool(header.get("ZIMAGE", False))
     is_table = header.get("XTENSION", "IMAGE").strip() != "IMAGE"
+    packed = is_table and bool(header.get("ZIMAGE", False))
     axes = "ZNAXIS" if packed else "NAXIS"
     if is_table != packed or header.get(axes) != 2:
         return None
