@@ -11,6 +11,7 @@ import numpy as np
 from soxsdark.amplifiers import Amplifier
 from soxsdark.calibration import MasterBias
 from soxsdark.channel import AmplifierLevel, Channel, Part
+from soxsdark.description import Description
 from soxsdark.detector_noise import DetectorNoise, join_models
 from soxsdark.differences import PairNoise
 from soxsdark.errors import InputError
@@ -18,7 +19,6 @@ from soxsdark.frame import Frame
 from soxsdark.level import FrameLevel
 from soxsdark.orientation import Window
 from soxsdark.parallel import Pool, in_order
-from soxsdark.setups import Description
 
 Step = Callable[[], None]
 
