@@ -36,6 +36,7 @@ from soxsdark.settings import Settings
 LOCK = ".soxsdark.lock"
 GRAVEST = (
     ExitCode.BUG,
+    ExitCode.SHORTAGE,
     ExitCode.PRODUCT_PROBLEM,
     ExitCode.WRONG_SETTINGS,
     ExitCode.WRONG_INPUTS,
