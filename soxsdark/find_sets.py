@@ -47,6 +47,8 @@ class DarkSet:
     arm : str or None
     setup : dict
         Of the first frame.
+    start : float or None
+        Of the first exposure, MJD; None if that has no date.
     minimum : int
         Fewer frames than this cannot be reduced.
     """
@@ -59,6 +61,7 @@ class DarkSet:
     profile_sha256: str | None
     arm: str | None
     setup: dict[str, object] = field(hash=False)
+    start: float | None = None
     minimum: int = 1
 
     @property
@@ -171,6 +174,7 @@ def _dark_set(
         profile_sha256=profile_sha256,
         arm=arm,
         setup=first.about.setup,
+        start=first.about.mjd_obs if first.is_dated else None,
         minimum=settings.for_arm(arm).values.minimum_frame_count,
     )
 
