@@ -25,12 +25,13 @@ COLUMNS = (
 )  # fmt: skip
 
 _QUERY = """
-    SELECT night, sets.name AS set_name, instrument, arm, exposure_time, setup, mjd, frames, qa_flag,
-        metrics.name AS metric, value, error, unit, verdict, acceptable_low, acceptable_high
-    FROM sets JOIN metrics USING (record)
-    WHERE value IS NOT NULL AND (:arm IS NULL OR arm = :arm COLLATE NOCASE)
-        AND metrics.name IN (SELECT value FROM json_each(:metrics))
-    ORDER BY instrument, arm, exposure_time, setup, mjd, sets.name
+    SELECT night, sets.name AS set_name, instrument, arm, exposure_time, setup, mjd, frames,
+        qa_flag, metrics.name AS metric, metrics.value, error, unit, verdict, acceptable_low,
+        acceptable_high
+    FROM sets JOIN metrics USING (record) JOIN json_each(:metrics) AS wanted
+        ON metrics.name = wanted.value
+    WHERE metrics.value IS NOT NULL AND (:arm IS NULL OR arm = :arm COLLATE NOCASE)
+    ORDER BY instrument, arm, exposure_time, setup, mjd, sets.name, wanted.key
 """
 
 
@@ -63,8 +64,8 @@ class Point:
         return self.score is not None and abs(self.score) > LIMIT
 
     @property
-    def is_outside(self) -> bool:
-        """Whether it is outside a range that was set for it."""
+    def is_doubtful(self) -> bool:
+        """Whether its own set says so: it is outside a range, or contradicts another."""
         return self.verdict != "GOOD"
 
 

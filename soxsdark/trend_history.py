@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from statistics import median
+from statistics import median, quantiles
 
 from soxsdark.kinds import DARK
 from soxsdark.trend_database import Database, setup_key
@@ -16,8 +16,8 @@ LIMIT = 5.0
 """Scores beyond it are jumps."""
 FINEST = 0.002
 """Smallest scale, as a share of the typical value: smaller changes are nobody's concern."""
-GAUSS = 1.4826
-"""Standard deviation of a Gaussian over its median absolute deviation."""
+MAD_TO_SIGMA, TENTHS_TO_SIGMA = 1.4826, 2.5631
+"""Of a Gaussian: sigma over MAD, and how many sigma lie from the first tenth to the last."""
 
 _HISTORY = """
     SELECT metrics.name, value FROM metrics JOIN (
@@ -58,10 +58,13 @@ class Jump:
 def score(name: str, value: float, error: float | None, history: Sequence[float]) -> float | None:
     """Robust z-score of a value: (value - median of the history) / scale.
 
-    The scale is 1.4826 MAD x (1 + 10/n), or the error of the value, or what is the least for this
-    kind of metric, whichever is largest. The factor is for the MAD of few values, which may be
-    small by chance: with it, one Gaussian value in 1700 scores beyond 5 for n = 10, one in 20 000
-    for n = 30. The least is 1 and the root of the median for a count, else 0.2 % of the median.
+    The scale is the largest of these: the spread of the history x (1 + 5/n), the error of the
+    value, and what is the least for this kind of metric: for a count 1 and the root of the median,
+    else 0.2 % of the median. The spread is the larger one of 1.4826 MAD and (90 % - 10 %)/2.563,
+    which both are the standard deviation of a Gaussian. The second is for metrics that come in
+    steps, whose MAD may be nothing, and ends the alarm when a few sets have shown that a change is
+    to stay; the factor is for few sets, whose spread may be small by chance. Of Gaussian values
+    one in 5000 scores beyond 5 for n = 10, one in 100 000 for n = 30.
 
     Parameters
     ----------
@@ -81,9 +84,11 @@ def score(name: str, value: float, error: float | None, history: Sequence[float]
     if len(history) < LEAST:
         return None
     typical = median(history)
-    spread = GAUSS * median(abs(v - typical) for v in history) * (1 + 10 / len(history))
+    tenths = quantiles(history, n=10, method="inclusive")
+    mad = median(abs(v - typical) for v in history)
+    spread = max(MAD_TO_SIGMA * mad, (tenths[-1] - tenths[0]) / TENTHS_TO_SIGMA)
     least = max(1.0, sqrt(abs(typical))) if is_count(name) else FINEST * abs(typical)
-    scale = max(spread, error or 0.0, least)
+    scale = max(spread * (1 + 5 / len(history)), error or 0.0, least)
     return (value - typical) / scale if scale else None
 
 

@@ -10,7 +10,7 @@ from soxsdark.trend import Point, Trend
 from soxsdark.version import __version__
 
 HEADINGS = ("night", "set", "frames", "verdict")
-LEGEND = "! jumps against the sets before it   * outside a range that was set for it"
+LEGEND = "! jumps against the sets before it   * its verdict is not GOOD"
 
 
 def table_rows(trend: Trend) -> Iterator[tuple[str, ...]]:
@@ -26,7 +26,7 @@ def cell(point: Point | None) -> str:
     if point is None:
         return "-"
     value = int(point.value) if point.value == int(point.value) and not point.unit else point.value
-    return shown(value, point.unit) + "!" * point.is_jump + "*" * point.is_outside
+    return shown(value, point.unit) + "!" * point.is_jump + "*" * point.is_doubtful
 
 
 def page(trend: Trend) -> bytes:

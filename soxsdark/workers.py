@@ -36,7 +36,7 @@ class LocalWorkers:
     """
 
     def __init__(self, count: int) -> None:
-        self.slots = count
+        self._count = count
         self._context = multiprocessing.get_context("spawn")
         # a thread waits for each worker; what it starts takes over that SIGINT is blocked, which
         # a terminal sends to all: the parent alone decides
@@ -59,6 +59,11 @@ class LocalWorkers:
         finally:
             workers._close()
 
+    @property
+    def slots(self) -> int:
+        """Sets to be handed over: none has to wait for its next."""
+        return 2 * self._count
+
     def submit(self, job: Job) -> "Future[SetResult]":
         """Reduce a set as soon as a worker is free."""
         return self._threads.submit(self._run, self._share(job))
@@ -66,10 +71,10 @@ class LocalWorkers:
     def _share(self, job: Job) -> Job:
         values = job.settings.for_arm(job.dark_set.arm).values
         share = {
-            "threads": max(1, (values.threads or processors()) // self.slots),
-            "memory-limit": max(1.0, values.memory_limit / self.slots),
+            "threads": max(1, (values.threads or processors()) // self._count),
+            "memory-limit": max(1.0, values.memory_limit / self._count),
         }
-        settings = job.settings.with_values(share, f"--workers {self.slots}")
+        settings = job.settings.with_values(share, f"--workers {self._count}")
         return replace(job, settings=settings)
 
     def _run(self, job: Job) -> SetResult:

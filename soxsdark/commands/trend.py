@@ -41,8 +41,8 @@ def _since(context, parameter, value: str | None) -> float | None:
 def trend(metrics, output, arm, since, plot, html, csv, overwrite) -> int:
     """Show metrics of all sets that `soxsdark night` has reduced, set by set in time.
 
-    A value is marked ! if it jumps against the sets before it, * if it is outside a range that was
-    set for it. `soxsdark trend rebuild` makes the database of the products anew from the records.
+    A value is marked ! if it jumps against the sets before it, * if its verdict is not GOOD.
+    `soxsdark trend rebuild` makes the database of the products anew from the records.
     """
     if metrics == (REBUILD,):
         return _rebuild(output)

@@ -16,7 +16,11 @@ MOST_SETUPS = 4
 """Beside each other; those of the most sets."""
 PANEL = (4.2, 1.7)
 """Inches: width and height of a panel."""
-JUMP, OUTSIDE = CLASS_COLOURS[Flag.HOT], CLASS_COLOURS[Flag.NOISY]
+JUMP, DOUBTFUL = CLASS_COLOURS[Flag.HOT], CLASS_COLOURS[Flag.NOISY]
+
+RING = {
+    "linestyle": "none", "markerfacecolor": "none", "markeredgewidth": 1.5, "markersize": 8,
+}  # fmt: skip
 
 
 def draw_trends(series: Mapping[str, Mapping[str, Sequence["Point"]]]) -> Picture:
@@ -52,8 +56,8 @@ def draw_trends(series: Mapping[str, Mapping[str, Sequence["Point"]]]) -> Pictur
     return Picture(
         "trend",
         "Trends",
-        "Blue band: acceptable range. Orange: a jump against the sets before. Purple: outside a "
-        f"range that was set.{caption}",
+        "Blue band: acceptable range. Orange: a jump against the sets before. Purple: a verdict "
+        f"that is not GOOD.{caption}",
         f"{', '.join(rows)} against time, of {', '.join(columns)}",
         figure,
     )
@@ -73,30 +77,29 @@ def _draw_panel(axes: "Axes", metric: str, points: Sequence["Point"]) -> None:
     axes.margins(y=0.15)
     _range(axes, low, high)
     for chosen, colour, marker, size in (
-        ([p.is_outside for p in points], OUTSIDE, "s", 8),
+        ([p.is_doubtful for p in points], DOUBTFUL, "s", 8),
         ([p.is_jump for p in points], JUMP, "o", 11),
     ):
         x = [time for time, is_so in zip(times, chosen, strict=True) if is_so]
         y = [value for value, is_so in zip(values, chosen, strict=True) if is_so]
-        axes.plot(x, y, linestyle="none", marker=marker, markersize=size, markerfacecolor="none",
-                  markeredgecolor=colour, markeredgewidth=1.5)  # fmt: skip
+        axes.plot(x, y, marker=marker, markeredgecolor=colour, **RING | {"markersize": size})
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.locator_params(axis="y", nbins=4)
 
 
 def _range(axes: "Axes", low: float | None, high: float | None) -> None:
-    """The acceptable range as it is now, as far as it is within sight."""
-    if low is None and high is None:
-        return
-    bottom, top = axes.get_ylim()
-    axes.axhspan(
-        bottom if low is None else low, top if high is None else high, color=BAND, linewidth=0
-    )
+    """The acceptable range as it is now, within sight."""
     ends = [end for end in (low, high) if end is not None]
+    if not ends:
+        return
+    bottom, top = min(*axes.get_ylim(), *ends), max(*axes.get_ylim(), *ends)
+    margin = 0.06 * (top - bottom)
+    axes.set_ylim(bottom - margin, top + margin)
+    bottom, top = axes.get_ylim()
+    band = bottom if low is None else low, top if high is None else high
+    axes.axhspan(*band, color=BAND, linewidth=0)
     for end in ends:
         axes.axhline(end, color=LINE, linewidth=0.8, linestyle="--")
-    axes.set_ylim(min(bottom, *ends), max(top, *ends))
-    axes.margins(y=0.05)
 
 
 def _legend(figure) -> None:
@@ -104,14 +107,13 @@ def _legend(figure) -> None:
     from matplotlib.patches import Patch
 
     def ring(colour: str, marker: str, label: str) -> Line2D:
-        return Line2D([], [], linestyle="none", marker=marker, markerfacecolor="none",
-                      markeredgecolor=colour, markeredgewidth=1.5, markersize=8, label=label)  # fmt: skip
+        return Line2D([], [], marker=marker, label=label, markeredgecolor=colour, **RING)
 
     figure.legend(
         handles=[
             Patch(color=BAND, label="acceptable"),
             ring(JUMP, "o", "jump against its history"),
-            ring(OUTSIDE, "s", "outside a range"),
+            ring(DOUBTFUL, "s", "verdict not GOOD"),
         ],
         loc="outside lower center", ncols=3,
     )  # fmt: skip
