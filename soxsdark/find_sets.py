@@ -12,13 +12,12 @@ from pathlib import Path
 from soxsdark.find_frames import DarkFrame, FoundFrames, Memory, find_frames
 from soxsdark.instruments import own_profile
 from soxsdark.kinds import DARK
-from soxsdark.nights import Boundary, moment_of
+from soxsdark.nights import UNDATED, Boundary, moment_of
 from soxsdark.one_setup import by_setup
 from soxsdark.record import sha256_of
 from soxsdark.settings import Settings
 from soxsdark.sof import Entry
 
-UNDATED = "undated"
 LONGEST_WORD = 24
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")

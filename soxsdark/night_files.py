@@ -9,6 +9,8 @@ from typing import Any
 from soxsdark.errors import InputError, ProductError
 from soxsdark.find_sets import DarkSet
 from soxsdark.kinds import DARK
+from soxsdark.nights import RECORD
+from soxsdark.pages import render
 from soxsdark.publish import publish_changed, writing
 from soxsdark.recipe import Names
 from soxsdark.record import json_text
@@ -20,23 +22,10 @@ from soxsdark.set_state import Earlier
 from soxsdark.sof import read_sof
 from soxsdark.version import __version__
 
-RECORD = "night.json"
 PAGE = "index.html"
 SUPERSEDED = "superseded"
 ENTRY = ("name", "frames", "state", "qa-flag", "exit-code", "reasons", "jumps")
 """What the record says of a set."""
-
-
-def render(template: str, **values) -> bytes:
-    """Return a page made from a template of the program."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(
-        loader=PackageLoader("soxsdark"), autoescape=True, undefined=StrictUndefined
-    )
-    pages.filters["verdict"] = _verdict
-    # the names of files that are not UTF-8 are lone surrogates
-    return pages.get_template(template).render(values).encode("utf-8", "backslashreplace")
 
 
 def publish_night(
@@ -202,4 +191,5 @@ def _row(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
     older = entry["state"] != State.DONE and "master dark" in there
     small = thumbnail_file(entry["name"])
     picture = small if "report" in there and (folder / small).exists() else None
-    return {**entry, "links": list(there.items()), "older": older, "picture": picture}
+    more = {"links": list(there.items()), "older": older, "picture": picture}
+    return {**entry, **more, "verdict": _verdict(entry)}

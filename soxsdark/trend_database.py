@@ -8,9 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from soxsdark.errors import InputError
-from soxsdark.find_sets import UNDATED
-from soxsdark.night_files import RECORD
-from soxsdark.nights import is_datable
+from soxsdark.nights import RECORD, UNDATED, is_datable
 from soxsdark.publish import Workspace, writing
 from soxsdark.record import plain
 from soxsdark.record_file import read_record

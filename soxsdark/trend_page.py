@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterator
 
-from soxsdark.night_files import render
+from soxsdark.pages import render
 from soxsdark.report.trends import draw_trends
 from soxsdark.screen import shown
 from soxsdark.trend import Point, Trend

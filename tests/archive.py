@@ -44,7 +44,9 @@ def make_archive(
             header["DATE-OBS"] = start.strftime("%Y-%m-%dT%H:%M:%S")
             header["MJD-OBS"] = mjd_of(start)
             header["ESO OBS ID"] = night + 1
-            header["HIERARCH ESO TPL START"] = (FIRST + timedelta(days=night)).strftime("%Y-%m-%dT%H:%M:%S")
+            header["HIERARCH ESO TPL START"] = (FIRST + timedelta(days=night)).strftime(
+                "%Y-%m-%dT%H:%M:%S"
+            )
             if change is not None:
                 random = np.random.default_rng([night, frame])
                 hdus[0].data = change(night, hdus[0].data, random).astype(hdus[0].data.dtype)

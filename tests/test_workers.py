@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from soxsdark.find_sets import find_sets
 from soxsdark.night import NightRun
 from soxsdark.reduce_sets import Job, State, reduce_one, reduce_sets
 from soxsdark.settings import Settings
+from soxsdark.trend_database import DATABASE, rebuild
 from soxsdark.workers import LocalWorkers
 from tests.archive import make_archive
 from tests.test_night import ended, start, wait_for
@@ -93,8 +96,9 @@ def is_alive(pid: int) -> bool:
 
 @pytest.mark.parametrize(
     ("sent", "code", "to_all"),
-    [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False), (signal.SIGTERM, 143, True),
-     (signal.SIGKILL, -9, False)],
+    [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False),
+     pytest.param(signal.SIGTERM, 143, True, marks=pytest.mark.slow),
+     pytest.param(signal.SIGKILL, -9, False, marks=pytest.mark.slow)],
 )  # fmt: skip
 def test_no_orphans(archive, tmp_path, sent, code, to_all):
     products = tmp_path / "p"
@@ -113,3 +117,30 @@ def test_no_orphans(archive, tmp_path, sent, code, to_all):
     assert len(list(products.glob("*/*_MDARK.fits"))) == 6
     assert not list(products.rglob(".soxsdark-*"))
     assert not list(products.rglob("*FAILED*"))
+
+
+@pytest.mark.slow
+def test_sixty_nights_are_reduced_again_after_a_change_of_settings(tmp_path):
+    archive = make_archive(tmp_path / "raw", 60, frames=5, shape=(128, 128))
+    products = tmp_path / "p"
+
+    def night(*options) -> tuple[int, str, str]:
+        return ended(start(archive, "-o", products, "--workers", "2", *options))
+
+    assert night("-q") == (0, "", "")
+    masters = {path: path.stat().st_ino for path in products.glob("*/*_MDARK.fits")}
+    assert len(masters) == 60
+    code, out, err = night("--set", "hot-pixel-sigma=6")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1].startswith("60 sets: 60 done")
+    assert all(path.stat().st_ino != inode for path, inode in masters.items())
+    assert night("--set", "hot-pixel-sigma=6")[1].splitlines()[-1].startswith("60 sets: 60 unch")
+    before = dump(products)
+    rebuild(products)
+    assert dump(products) == before
+    assert sum(line.startswith('INSERT INTO "sets"') for line in before) == 60
+
+
+def dump(products: Path) -> list[str]:
+    with closing(sqlite3.connect(products / DATABASE)) as connection:
+        return sorted(connection.iterdump())
