@@ -38,7 +38,7 @@ setup(
     package_data={
         "soxsdark": ["*.schema.json", "templates/*.html"],
         "soxsdark.instruments": ["*.yaml"],
-        "soxsdark.report": ["page.html", "page.css"],
+        "soxsdark.report": ["*.html", "*.css"],
     },
     install_requires=[
         "numpy>=1.26",

@@ -166,15 +166,20 @@ def _average_wide(result: BlockResult, at, stack, clipped: ClippedBlock, options
     """
     ordered, count, sigma, scatter = (s[..., at] for s in stack)
     if options.deviation == "noise-model":
-        zero = np.zeros_like(count)
-        distance = np.sort(np.abs(ordered - run_median(ordered, zero, count)), axis=0)
-        mad = MAD_TO_SIGMA * run_median(distance, zero, count)
-        wide = np.fmax(np.fmin(mad, scatter), sigma)
+        wide = wide_sigma(ordered, count, sigma, scatter)
         rounds = min(1, options.iterations)
         found = stack_block(ordered, count, sigma=wide, k=options.k, iterations=rounds)
     else:
         found = ClippedBlock(**{f.name: getattr(clipped, f.name)[at] for f in fields(clipped)})
     _fill(result.wide, at, found, np.sqrt(np.maximum(sigma**2, found.variance)))
+
+
+def wide_sigma(ordered, count, sigma, scatter) -> np.ndarray:
+    """What one sigma is in the clipping of noisy pixels: max(min(1.4826 MAD, scatter), sigma)."""
+    zero = np.zeros_like(count)
+    distance = np.sort(np.abs(ordered - run_median(ordered, zero, count)), axis=0)
+    mad = MAD_TO_SIGMA * run_median(distance, zero, count)
+    return np.fmax(np.fmin(mad, scatter), sigma)
 
 
 def _process_compiled(compiled, samples, sigma, background, options, result) -> None:

@@ -18,6 +18,8 @@ COMMANDS = {
     "night": "night",
     "sof": "sof",
     "trend": "trend",
+    "tune": "tune",
+    "explain": "tune",
     "report": "report",
     "simulate": "simulate",
     "record": "record",

@@ -134,15 +134,18 @@ class _Stack:
         )
         if self.frame_clipping:
             self.frame_low, self.frame_high = (np.zeros(self.shape, counts) for _ in range(2))
-        self.options = BlockOptions(
-            deviation=settings.stacked_clipping_deviation,
-            k=settings.stacked_clipping_sigma,
-            iterations=settings.stacked_clipping_iterations,
-            upper=settings.noise_clipping_upper_sigma,
-            lower=settings.noise_clipping_lower_sigma,
-            slope=survey.noise.variance_slope,
-        )
+        self.options = block_options(survey, settings)
         self.saturation = SaturationLimits(darks, survey)
+
+    def leave_out(self, blocks: Sequence[slice]) -> None:
+        """Fill the rows that are in no block."""
+        edges = [0, *(edge for rows in blocks for edge in (rows.start, rows.stop)), self.shape[0]]
+        for gap in map(slice, edges[::2], edges[1::2]):
+            self.mean[gap], self.errors[gap] = np.nan, np.inf
+            self.noise[gap] = self.used[gap] = self.rejected[gap] = 0
+            self.halves.values[self.halves.lines.within(gap)[1]] = np.nan
+            if self.quiet is not None:
+                self.quiet[gap] = np.inf
 
     def read(self, rows: slice, memory: np.ndarray) -> np.ndarray:
         """Samples (N, rows * columns) in electrons above the levels."""
@@ -256,6 +259,24 @@ class _Stack:
         np.add.at(frame_rejected, frame[noisy[candidate]], change[noisy[candidate]])
 
 
+def block_options(survey: Survey, settings) -> BlockOptions:
+    """How the pixels of a set are clipped and judged."""
+    return BlockOptions(
+        deviation=settings.stacked_clipping_deviation,
+        k=settings.stacked_clipping_sigma,
+        iterations=settings.stacked_clipping_iterations,
+        upper=settings.noise_clipping_upper_sigma,
+        lower=settings.noise_clipping_lower_sigma,
+        slope=survey.noise.variance_slope,
+    )
+
+
+def read_samples(darks: Sequence[RawDark], survey: Survey, settings, rows: slice) -> np.ndarray:
+    """Samples of some rows as `combine` sees them: (N, rows * columns), electrons above levels."""
+    stack = _Stack(darks, survey, settings, rows.stop - rows.start)
+    return stack.read(rows, stack.memory.take())
+
+
 def combine(
     darks: Sequence[RawDark],
     survey: Survey,
@@ -273,13 +294,15 @@ def combine(
         Of the same frames.
     settings : MdarkSettings
     blocks : sequence of slice
-        Rows that are done at a time; with `threads` of no influence on the result.
+        Rows that are done at a time, in rising order; with `threads` of no influence on the
+        result. Rows in none of them are left out: they have no sample.
     threads : int
     step : callable
         Called after each block of rows.
     """
     tallest = max(rows.stop - rows.start for rows in blocks)
     stack, parts = _Stack(darks, survey, settings, tallest), []
+    stack.leave_out(blocks)
     for part in in_order(stack.do, blocks, threads):
         parts.append(part)
         step()

@@ -122,8 +122,21 @@ def _sums_of_squares(ordered: np.ndarray, count: int, events: int) -> np.ndarray
     return result
 
 
-def _block_of(ordered, count: int, sigma, upper, lower) -> tuple[np.ndarray, ...]:
-    """`noise_block` for pixels that all have `count` >= 2 valid samples."""
+def event_sums(
+    ordered: np.ndarray, count: int, sigma: np.ndarray, upper: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sums of squares without 0, 1, ... events, their thresholds, and the events there may be.
+
+    Parameters are those of `noise_block`, of pixels that all have `count` >= 2 valid samples.
+
+    Returns
+    -------
+    sums : ndarray, (events + 1, P)
+        T_j for j from 0 to the most that are forgiven.
+    limits : ndarray, (events + 1,)
+    found : ndarray of int, (P,)
+        j_max.
+    """
     events = int(events_forgiven(count))
     limits = upper_thresholds(len(ordered), upper)[count, : events + 1]
     sums = _sums_of_squares(ordered, count, events)
@@ -133,8 +146,13 @@ def _block_of(ordered, count: int, sigma, upper, lower) -> tuple[np.ndarray, ...
     middle = np.full(sigma.shape, 0)
     median = run_median(ordered, middle, middle + count)
     high = ordered[count - events : count] > median + EVENT * sigma
-    found = high.sum(axis=0)
-    allowed = np.arange(events + 1)[:, None] <= found
+    return sums, limits, high.sum(axis=0)
+
+
+def _block_of(ordered, count: int, sigma, upper, lower) -> tuple[np.ndarray, ...]:
+    """`noise_block` for pixels that all have `count` >= 2 valid samples."""
+    sums, limits, found = event_sums(ordered, count, sigma, upper)
+    allowed = np.arange(len(limits))[:, None] <= found
     exceedance = np.where(allowed, sums / limits[:, None], np.inf).min(axis=0)
     chosen = np.take_along_axis(sums, found[None], axis=0)[0] / (count - 1 - found)
     quiet = np.full(sigma.shape, np.inf)

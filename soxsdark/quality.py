@@ -109,12 +109,12 @@ def _patterns(
 ) -> list[dict[str, Figure]]:
     """Patterns of the whole detector, then of each amplifier: each is read by itself."""
     every = []
-    for region, noise, spatial in zip(
-        regions[1:] or regions, noises[1:] or noises, images.sigmas, strict=True
+    for region, noise, background in zip(
+        regions[1:] or regions, noises[1:] or noises, images.backgrounds, strict=True
     ):
         found, expected = (metric.value for metric in noise)
         share = math.nan if found is None else found / expected
-        every.append(pattern_figures(region, images, spatial, share, turned))
+        every.append(pattern_figures(region, images, background.sigma, share, turned))
     if len(every) == 1:
         return every
     shares = np.array([region.pixels for region in regions[1:]]) / regions[0].pixels

@@ -9,7 +9,7 @@ from soxsdark.amplifiers import Amplifier
 from soxsdark.calibration import MasterBias
 from soxsdark.combine import Combined, combine
 from soxsdark.compiled import kernel
-from soxsdark.flags import Limits, bands, find_background, hot_and_cold
+from soxsdark.flags import Background, Limits, bands, find_background, hot_and_cold
 from soxsdark.flags import combine as combine_flags
 from soxsdark.inputs import Inputs
 from soxsdark.kinds import DARK
@@ -19,7 +19,7 @@ from soxsdark.parallel import in_order, processors
 from soxsdark.product import Mask, Master
 from soxsdark.quality import Images, judge
 from soxsdark.sampling import LineSample
-from soxsdark.survey import Survey, survey
+from soxsdark.survey import Step, Survey, survey
 from soxsdark.verdicts import Judged
 
 Progress = Callable[[str, int, int], None]
@@ -39,24 +39,51 @@ class Reduced:
     """Samples rejected in each frame."""
     noise_scale: float
     """Typical variance over the expected one."""
+    backgrounds: tuple[Background, ...]
+    """Of each amplifier, without its level."""
 
 
 def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> Reduced:
     """The data flow from opened frames to master, mask and metrics; writes nothing."""
-    settings = inputs.settings.values
     tell = progress or (lambda what, done, total: None)
     lap = clock.lap if clock else (lambda stage: None)
-    bad, bias = inputs.bad, inputs.master_bias
-    held = plan_of(inputs)
-    step = _counter(tell, "frames", len(inputs.darks))
-    exposed = inputs.kind is DARK
-    surveyed = survey(inputs.darks, settings, bad, step, held.frame_threads, bias, exposed)
+    surveyed = survey_set(inputs, _counter(tell, "frames", len(inputs.darks)))
     lap("survey")
-    blocks = row_blocks(inputs.darks[0].shape[0], held.rows)
-    step = _counter(tell, "stack", len(blocks))
-    combined = combine(inputs.darks, surveyed, settings, blocks, held.threads, step)
+    blocks = row_blocks(inputs.darks[0].shape[0], plan_of(inputs).rows)
+    combined = stack_set(inputs, surveyed, blocks, _counter(tell, "stack", len(blocks)))
     lap("combine")
-    about, images = inputs.darks[0].about, _flagged(inputs, surveyed, combined, bad)
+    return flag_set(inputs, surveyed, combined, lap)
+
+
+def survey_set(inputs: Inputs, step: Step = lambda: None) -> Survey:
+    """Pass 1; `step` is called after each frame."""
+    return survey(
+        inputs.darks,
+        inputs.settings.values,
+        inputs.bad,
+        step,
+        plan_of(inputs).frame_threads,
+        inputs.master_bias,
+        inputs.kind is DARK,
+    )
+
+
+def stack_set(
+    inputs: Inputs, surveyed: Survey, blocks: Sequence[slice], step: Step = lambda: None
+) -> Combined:
+    """Pass 2, on blocks of rows; `step` is called after each."""
+    threads = plan_of(inputs).threads
+    return combine(inputs.darks, surveyed, inputs.settings.values, blocks, threads, step)
+
+
+def flag_set(
+    inputs: Inputs,
+    surveyed: Survey,
+    combined: Combined,
+    lap: Callable[[str], None] = lambda stage: None,
+) -> Reduced:
+    """What follows the two passes; the master takes the memory of the mean and its errors."""
+    about, images = inputs.darks[0].about, _flagged(inputs, surveyed, combined, inputs.bad)
     lap("flags")
     judged = judge(inputs, surveyed, images)
     lap("metrics")
@@ -64,7 +91,7 @@ def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> 
     mask = Mask(flags=master.qual, noise=combined.noise, rejected=combined.rejected)
     facts = combined.frame_rejected, combined.noise_scale
     turned = (all_to_product(images, about.rotation) for images in (master, mask))
-    return Reduced(inputs, surveyed, *turned, judged, *facts)
+    return Reduced(inputs, surveyed, *turned, judged, *facts, images.backgrounds)
 
 
 def plan_of(inputs: Inputs) -> Plan:
@@ -103,12 +130,12 @@ def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Image
         _subtract(inputs.master_bias, inputs.darks[0].about.amplifiers, combined, levels)
         levels = np.zeros_like(levels)
     flags = np.empty(combined.mean.shape, dtype=np.int16)
-    excess, sigmas = LineSample(flags.shape), []
+    excess, backgrounds = LineSample(flags.shape), []
     for amplifier, level in zip(inputs.darks[0].about.amplifiers, levels, strict=True):
-        sigma = _flag_amplifier(inputs, combined, bad, amplifier.place, float(level), flags, excess)
-        sigmas.append(sigma)
+        own = amplifier.place, float(level)
+        backgrounds.append(_flag_amplifier(inputs, combined, bad, *own, flags, excess))
     master = Master(flux=combined.mean, errs=combined.errors, qual=flags, ncom=combined.used)
-    return Images(master, combined, tuple(sigmas), excess)
+    return Images(master, combined, tuple(backgrounds), excess)
 
 
 def _flag_amplifier(
@@ -119,9 +146,9 @@ def _flag_amplifier(
     level: float,
     flags: np.ndarray,
     sample: LineSample,
-) -> float:
-    """Flag the pixels of one amplifier, and add their level, in place; return their scatter."""
-    settings, about = inputs.settings.values, inputs.darks[0].about
+) -> Background:
+    """Flag the pixels of one amplifier, and add their level, in place; return the background."""
+    settings = inputs.settings.values
     combined, flags = combined.part(place), flags[place]
     bad = None if bad is None else bad[place]
     ignored = combined.noisy | (combined.used == 0)
@@ -129,13 +156,7 @@ def _flag_amplifier(
         ignored |= bad
     threads = plan_of(inputs).threads
     background = find_background(combined.mean, ignored, settings.background_box, threads)
-    rate = settings.hot_pixel_rate if inputs.kind is DARK else None
-    limits = Limits(
-        background.sigma,
-        hot_sigma=settings.hot_pixel_sigma,
-        cold_sigma=settings.cold_pixel_sigma,
-        hot_level=None if rate is None else rate * about.exposure_time,
-    )
+    limits = limits_of(inputs, background.sigma)
     most = len(inputs.darks) / 2 if settings.frame_clipping_flags else None
 
     def flag(rows: slice) -> None:
@@ -165,7 +186,19 @@ def _flag_amplifier(
 
     for _ in in_order(flag, bands(ignored.shape), threads):
         pass
-    return background.sigma
+    return background
+
+
+def limits_of(inputs: Inputs, sigma: float) -> Limits:
+    """When a pixel is hot or cold where the spatial scatter is `sigma`, electrons."""
+    settings = inputs.settings.values
+    rate = settings.hot_pixel_rate if inputs.kind is DARK else None
+    return Limits(
+        sigma,
+        hot_sigma=settings.hot_pixel_sigma,
+        cold_sigma=settings.cold_pixel_sigma,
+        hot_level=None if rate is None else rate * inputs.darks[0].about.exposure_time,
+    )
 
 
 def _subtract(

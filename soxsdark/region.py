@@ -9,7 +9,7 @@ import numpy as np
 
 from soxsdark import metrics as figures
 from soxsdark.amplifiers import Sourced, whole
-from soxsdark.flags import SAMPLE
+from soxsdark.flags import SAMPLE, Background
 from soxsdark.metrics import Figure
 from soxsdark.orientation import Window
 from soxsdark.sampling import LineSample
@@ -30,8 +30,8 @@ class Images:
 
     master: "Master"
     combined: "Combined"
-    sigmas: tuple[float, ...]
-    """Spatial scatter of each amplifier's pixels above their background."""
+    backgrounds: tuple[Background, ...]
+    """Of each amplifier, without its level."""
     excess: LineSample
     """Of the master above that background."""
 

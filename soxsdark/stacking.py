@@ -5,7 +5,7 @@ blocks of pixels whose samples are sorted along the stack. On sorted samples the
 a clip around the median are always one contiguous run, so one sort serves all iterations.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -105,12 +105,12 @@ def _deviation(ordered, first, last, centre, kind) -> np.ndarray:
     return MAD_TO_SIGMA * run_median(distance, np.zeros_like(number), number)
 
 
-def _clip_once(ordered, first, last, kind, sigma, k) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest value that survive one clip of the run first to last."""
+def _clip_once(ordered, first, last, kind, sigma, k) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Centre, lowest and highest value that survive one clip of the run first to last."""
     centre = run_median(ordered, first, last)
     deviation = sigma if kind == "noise-model" else _deviation(ordered, first, last, centre, kind)
     with np.errstate(over="ignore"):
-        return centre - k * deviation, centre + k * deviation
+        return centre, centre - k * deviation, centre + k * deviation
 
 
 def _run_within(ordered, first, last, lower, upper) -> tuple[np.ndarray, np.ndarray]:
@@ -119,6 +119,53 @@ def _run_within(ordered, first, last, lower, upper) -> tuple[np.ndarray, np.ndar
     number = inside.sum(axis=0)
     start = np.where(number > 0, inside.argmax(axis=0), first)
     return start, start + number
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of clipping; one value for each of the columns that it looked at."""
+
+    at: np.ndarray
+    """Numbers of these columns."""
+    centre: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    """Samples below `lower` or above `upper` go."""
+    first: np.ndarray
+    last: np.ndarray
+    """The run that is left (half-open)."""
+    changed: np.ndarray
+    """True where a sample went."""
+
+
+def clipping_rounds(
+    ordered: np.ndarray,
+    count: np.ndarray,
+    *,
+    deviation: StackDeviation,
+    sigma: np.ndarray | None,
+    k: float,
+    iterations: int,
+) -> Iterator[Round]:
+    """Clip round by round; columns that do not change, or have no two samples left, drop out.
+
+    Parameters are those of `stack_block`.
+    """
+    first = np.zeros(count.shape, dtype=np.intp)
+    last = count.astype(np.intp)
+    active = np.flatnonzero(count >= FEWEST_TO_CLIP)
+    for _ in range(iterations):
+        if not active.size:
+            break
+        noise = None if sigma is None else sigma[active]
+        columns = ordered if active.size == count.size else ordered[:, active]
+        run = first[active], last[active]
+        limits = _clip_once(columns, *run, deviation, noise, k)
+        start, stop = _run_within(columns, *run, *limits[1:])
+        changed = (start != run[0]) | (stop != run[1])
+        yield Round(active, *limits, start, stop, changed)
+        first[active], last[active] = start, stop
+        active = active[changed & (stop - start >= FEWEST_SURVIVORS)]
 
 
 def surviving_run(
@@ -136,21 +183,12 @@ def surviving_run(
     """
     first = np.zeros(count.shape, dtype=np.intp)
     last = count.astype(np.intp)
-    active = np.flatnonzero(count >= FEWEST_TO_CLIP)
     touched, bounds = [], np.empty((2, count.size))
-    for _ in range(iterations):
-        if not active.size:
-            break
-        noise = None if sigma is None else sigma[active]
-        columns = ordered if active.size == count.size else ordered[:, active]
-        run = first[active], last[active]
-        limits = _clip_once(columns, *run, deviation, noise, k)
-        start, stop = _run_within(columns, *run, *limits)
-        bounds[:, active] = limits
-        changed = (start != run[0]) | (stop != run[1])
-        first[active], last[active] = start, stop
-        touched.append(active[changed])
-        active = active[changed & (stop - start >= FEWEST_SURVIVORS)]
+    options = {"deviation": deviation, "sigma": sigma, "k": k, "iterations": iterations}
+    for found in clipping_rounds(ordered, count, **options):
+        bounds[:, found.at] = found.lower, found.upper
+        first[found.at], last[found.at] = found.first, found.last
+        touched.append(found.at[found.changed])
     again = np.unique(np.concatenate(touched)) if touched else np.zeros(0, dtype=np.intp)
     if again.size:
         # the last thresholds hold for every sample: one that went before may lie inside again

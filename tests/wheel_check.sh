@@ -17,6 +17,8 @@ cd "$place"
 for product in darks_MDARK.fits darks_BPM.fits darks.json darks.log darks.html; do
     test -s "out/$product" || { echo "wheel check: out/$product is missing" >&2; exit 1; }
 done
+"$place/env/bin/soxsdark" tune raw/darks.sof --sweep hot-pixel-sigma=4,5 --output out --format csv > tuned.csv
+test -s out/tune.html
 "$place/env/bin/soxsdark" record schema > schema.json
 "$place/env/bin/soxsdark" record rerun out/darks.json --output again --quiet
 "$place/env/bin/soxsdark" night raw --output nights --quiet

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from soxsdark.report import facts
 from soxsdark.report.charts import draw_frames, draw_histogram, draw_profiles
@@ -11,6 +12,9 @@ from soxsdark.report.images import Images
 from soxsdark.report.maps import draw_maps
 from soxsdark.report.style import LABELS, Picture, own_style
 from soxsdark.report.words import number, said_time
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 SUMMARY = {
     "GOOD": "No metric asks for attention.",
@@ -65,7 +69,7 @@ def page_of(
     """
     rows, columns = found.shape
     flag = str(record.get("qa-flag") or "")
-    return _template().render(
+    return template("page.html").render(
         name=name,
         kind=facts.kind_of(record).name,
         record=record,
@@ -97,11 +101,12 @@ def _hot_row(pixel: HotPixel) -> tuple[str, ...]:
     return (str(pixel.x), str(pixel.y), *electrons, str(pixel.samples), kinds)
 
 
-def _template():
+def template(name: str) -> "Template":
+    """A page of this folder that is to be filled in; what is put into it is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader(Path(__file__).parent)
     return Environment(
         autoescape=True, loader=loader, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
-    ).get_template("page.html")  # fmt: skip
+    ).get_template(name)  # fmt: skip

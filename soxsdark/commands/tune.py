@@ -1,0 +1,141 @@
+"""soxsdark tune, soxsdark explain."""
+
+import click
+
+from soxsdark.commands.common import ANY_PATH, example, progress_of, say
+from soxsdark.errors import ExitCode
+from soxsdark.text import printable
+
+FORMATS = ("table", "csv", "json", "markdown")
+PIXEL_HELP = "counted from 1 as FITS and its viewers do, column first"
+
+
+class Pair(click.ParamType):
+    """Two whole numbers with a comma between."""
+
+    name = "pair"
+
+    def __init__(self, letters: str) -> None:
+        self.letters = letters
+
+    def convert(self, value, param, ctx) -> tuple[int, int]:
+        """Read the text."""
+        first, _, second = str(value).partition(",")
+        if not (first.strip().isdecimal() and second.strip().isdecimal()):
+            self.fail(f"{value!r} is not {self.letters}, two whole numbers", param, ctx)
+        return int(first), int(second)
+
+
+@click.command(
+    **example(
+        "soxsdark tune darks.sof --sweep stacked-clipping-sigma=3:5:0.5 "
+        "--sweep hot-pixel-sigma=4,5,6 -o tuning"
+    )
+)
+@click.argument("inputs", nargs=-1, required=True, type=ANY_PATH, metavar="SOF|FOLDER|FITS...")
+@click.option(
+    "--sweep", "sweeps", multiple=True, metavar="KEY=START:STOP:STEP|KEY=V1,V2,...",
+    help="A setting and the values it takes, both ends of a range included; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--random", type=click.IntRange(min=1), metavar="N", help="Try N of the combinations only."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of --random.")
+@click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML).")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
+@click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of tune.csv, tune.html.")
+@click.option("-x", "--overwrite", is_flag=True, help="Start anew, replace files of other sweeps.")
+@click.option(
+    "--format", "style", type=click.Choice(FORMATS), default="table", show_default=True,
+    help="Of what is printed.",
+)  # fmt: skip
+@click.option(
+    "--compare", type=Pair("A,B"), metavar="A,B",
+    help="Rows whose masks the page compares; 0 (current settings) and the last by default.",
+)  # fmt: skip
+@click.option(
+    "--pixel", type=Pair("X,Y"), metavar="X,Y",
+    help=f"Explain a pixel of the products, {PIXEL_HELP}. Without --sweep that is all.",
+)  # fmt: skip
+@click.option(
+    "--apply", "applied", metavar="ROW|min:COLUMN|max:COLUMN",
+    help="Write a copy of the settings file with the values of that row, under the frames' arm.",
+)  # fmt: skip
+@click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0).")
+@click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
+@click.pass_obj
+def tune(stop, inputs, sweeps, style, pixel, applied, **options) -> int:
+    """Show what other settings would make of a set of raw darks.
+
+    The frames are read once and reduced with every combination of the swept values. DIR/tune.csv
+    has a line for each, DIR/tune.html the curves, and what two of them would flag. The same
+    command again goes on where the last one was stopped.
+    """
+    inputs = inputs[0] if len(inputs) == 1 else list(inputs)
+    if not sweeps:
+        if not pixel or applied:
+            raise click.UsageError("give --sweep, or --pixel")
+        return _explain(stop, inputs, *pixel, **_for_pixel(options))
+    from soxsdark.tune import tune as run
+
+    try:
+        with progress_of(stop, quiet=False) as progress:
+            found = run(inputs, sweeps, pixel=pixel, progress=progress, **options)
+    except KeyboardInterrupt:
+        say("what is done is in tune.csv; the same command goes on from there")
+        raise
+    from soxsdark.explain_text import explanation_text
+    from soxsdark.tune_text import FORMATS as WRITERS
+
+    click.echo(WRITERS[style](found), nl=False)
+    if style == "table":
+        click.echo(printable(f"\n{found.csv}\n{found.page}"))
+    if found.explanation:
+        click.echo(f"\n{explanation_text(found.explanation)}", nl=False)
+    if applied:
+        from soxsdark.tune_apply import apply, chosen_row
+
+        place = {"output": options["output"], "overwrite": options["overwrite"]}
+        copy = apply(found, chosen_row(found, applied), **place)
+        click.echo(printable(str(copy)), err=style != "table")
+    return ExitCode.DONE
+
+
+def _for_pixel(options) -> dict:
+    """The options of tune that explain has too."""
+    names = ("settings", "overrides", "bad_pixel_map", "master_bias")
+    return {name: options[name] for name in names}
+
+
+@click.command(**example("soxsdark explain darks.sof 1021 512"))
+@click.argument("sof", type=ANY_PATH, metavar="SOF|FOLDER")
+@click.argument("x", type=int)
+@click.argument("y", type=int)
+@click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML).")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
+@click.option("-o", "--output", type=ANY_PATH, help="Folder for a plot, pixel_X_Y.png.")
+@click.option("-x", "--overwrite", is_flag=True, help="Replace a plot that exists.")
+@click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0).")
+@click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
+@click.pass_obj
+def explain(stop, sof, x, y, **options) -> int:
+    """Tell everything that happened to one pixel of the products.
+
+    X and Y are counted from 1, as FITS and its viewers do, column first. Told are its value in
+    each frame, the clipping round by round, its noise, and the numbers behind each flag.
+    """
+    return _explain(stop, sof, x, y, **options)
+
+
+def _explain(stop, inputs, x, y, output=None, overwrite=False, **options) -> int:
+    from soxsdark.explain_text import explanation_text
+    from soxsdark.tune import explain_pixel
+
+    with progress_of(stop, quiet=False) as progress:
+        told = explain_pixel(inputs, x, y, progress=progress, **options)
+    click.echo(explanation_text(told), nl=False)
+    if output is not None:
+        from soxsdark.explain_chart import write_plot
+
+        click.echo(printable(f"\n{write_plot(told, output, overwrite=overwrite)}"))
+    return ExitCode.DONE
