@@ -56,6 +56,7 @@ setup(
         "jinja2>=3.1",
     ],
     extras_require={
+        "cluster": ["distributed>=2024.1"],
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.5",
@@ -64,6 +65,7 @@ setup(
             "scipy>=1.11",
             "ruff>=0.6",
             "build>=1.2",
+            "distributed>=2024.1",
         ],
     },
     entry_points={"console_scripts": ["soxsdark = soxsdark.__main__:main"]},
