@@ -6,8 +6,9 @@ from importlib import import_module
 
 import click
 
-from soxsdark.commands.common import Termination, example, say
+from soxsdark.commands.common import example, say
 from soxsdark.errors import ExitCode, SoxsdarkError, bug_line, shortages
+from soxsdark.termination import Termination
 from soxsdark.version import __version__
 
 COMMANDS = {
@@ -16,6 +17,7 @@ COMMANDS = {
     "subtract": "subtract",
     "night": "night",
     "sof": "sof",
+    "trend": "trend",
     "tune": "tune",
     "explain": "tune",
     "report": "report",
