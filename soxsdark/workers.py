@@ -14,6 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from multiprocessing import resource_tracker
 
 from soxsdark.errors import ExitCode
 from soxsdark.parallel import processors
@@ -39,7 +40,9 @@ class LocalWorkers:
         self._count = count
         self._context = multiprocessing.get_context("spawn")
         # a thread waits for each worker; what it starts takes over that SIGINT is blocked, which
-        # a terminal sends to all: the parent alone decides
+        # a terminal sends to all: the parent alone decides. The tracker is started first, since
+        # the thread that starts it has SIGINT unblocked afterwards
+        resource_tracker.ensure_running()
         self._threads = ThreadPoolExecutor(count, initializer=_block_interrupts)
         self._own = threading.local()
         self._lock = threading.Lock()
