@@ -41,6 +41,7 @@ from soxsdark.trend_history import jumps, previous_master
 LOCK = ".soxsdark.lock"
 GRAVEST = (
     ExitCode.BUG,
+    ExitCode.SHORTAGE,
     ExitCode.PRODUCT_PROBLEM,
     ExitCode.WRONG_SETTINGS,
     ExitCode.WRONG_INPUTS,
