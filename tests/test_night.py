@@ -60,7 +60,7 @@ def run(tmp_path, raw, capsys, monkeypatch):
     handler = signal.getsignal(signal.SIGTERM)
 
     def go(*options) -> tuple[int, str, str]:
-        argv = ["night", str(raw), "-o", str(tmp_path / "p"), *map(str, options)]
+        argv = ["night", str(raw), "-o", str(tmp_path / "p"), "--no-report", *map(str, options)]
         monkeypatch.setattr(sys, "argv", ["soxsdark", *argv])
         code = main(argv)
         shown = capsys.readouterr()
@@ -601,7 +601,7 @@ def environment() -> dict[str, str]:
 
 
 def start(*arguments, **options) -> subprocess.Popen:
-    argv = [sys.executable, "-m", "soxsdark", "night", *map(str, arguments)]
+    argv = [sys.executable, "-m", "soxsdark", "night", "--no-report", *map(str, arguments)]
     return subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,

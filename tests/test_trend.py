@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from soxsdark.trend import csv_text, read_trend
 from soxsdark.trend_database import DATABASE, Database, rebuild, setup_key
 from soxsdark.trend_history import HISTORY, LIMIT, score
 from tests.archive import make_archive
+from tests.test_night import SOURCE
 
 NIGHTS, BAD_NIGHT = 14, 12
 RANGES = ["qc-acceptable-ranges={raw-ron: [5, 9]}"]
@@ -55,6 +57,8 @@ def run(capsys, monkeypatch):
 
     def go(*argv) -> tuple[int, str, str]:
         argv = list(map(str, argv))
+        if argv[0] == "night":
+            argv.insert(1, "--no-report")
         monkeypatch.setattr(sys, "argv", ["soxsdark", *argv])
         code = main(argv)
         shown = capsys.readouterr()
@@ -385,6 +389,20 @@ def test_pages_of_sets(reduced, products, run):
     assert not page.exists()
     assert not small.exists()
     assert "<img" not in (night / "index.html").read_text()
+
+
+def test_pages_of_sets_are_made_unasked_and_in_silence(reduced, tmp_path):
+    # nobody has a home here, of which matplotlib would say something
+    argv = [sys.executable, "-m", "soxsdark", "night", reduced[0], "--night", "2026-01-21", "-q"]
+    nowhere = {"HOME": "/proc/none", "PYTHONPATH": str(SOURCE)}
+    pages = []
+    for folder, *options in (("one",), ("two", "--workers", "2"), ("none", "--no-report")):
+        products = tmp_path / folder
+        ended = subprocess.run([*argv, "-o", products, *options], env=nowhere, capture_output=True)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+        (record,) = (products / "2026-01-21").glob("*DARK*.json")
+        pages.append(record.with_suffix(".html").exists())
+    assert pages == [True, True, False]
 
 
 def test_rebuild_needs_a_folder(tmp_path):
