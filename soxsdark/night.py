@@ -19,7 +19,7 @@ from soxsdark.kinds import DARK
 from soxsdark.lock import held
 from soxsdark.night_files import publish_index, publish_night, retire_superseded
 from soxsdark.nights import UNDATED, Boundary, utc_now
-from soxsdark.publish import sweep_orphans
+from soxsdark.publish import sweep_orphans, writing
 from soxsdark.recipe import Names
 from soxsdark.reduce_sets import (
     Job,
@@ -45,10 +45,13 @@ GRAVEST = (
     ExitCode.PRODUCT_PROBLEM,
     ExitCode.WRONG_SETTINGS,
     ExitCode.WRONG_INPUTS,
+    ExitCode.LOCKED,
     ExitCode.DONE_BAD,
     ExitCode.DONE_PARTIAL,
 )
 """Exit codes of several sets: the first of these that occurred counts."""
+PASSING = (ExitCode.SHORTAGE, ExitCode.PRODUCT_PROBLEM, ExitCode.LOCKED)
+"""Failures that are not the set's own: the next look may find them gone."""
 Answer = TypeVar("Answer")
 NightChoice = date | Literal["last"] | None
 
@@ -276,7 +279,7 @@ class NightRun:
         if result.state is State.DONE:
             _learn(night.hashes, self.products / night.name, one)
             told.index(night.name, {one.name})
-        elif result.state is State.FAILED and result.exit_code != ExitCode.PRODUCT_PROBLEM:
+        elif result.state is State.FAILED and result.exit_code not in PASSING:
             self._failed[self._fingerprint(one)] = result
 
     def _plan(self, one: DarkSet, folder: Path, hashes: Hashes) -> Job | SetResult:
@@ -321,8 +324,14 @@ class _Told:
     def begin(self) -> None:
         """Make the database from all records there are, if there is none."""
         products = self.run.products
-        if is_missing(products) and products.is_dir():
-            self._try(lambda: self.warnings.extend(rebuild(products)), None)
+
+        def make() -> None:
+            with writing(products):
+                products.mkdir(parents=True, exist_ok=True)
+            if is_missing(products):
+                self.warnings.extend(rebuild(products))
+
+        self._try(make, None)
 
     def tell(self, night: _Night) -> None:
         """Tell of a night, and move what is superseded: in the nights beside, too, since a set may

@@ -122,7 +122,7 @@ def test_eight_runs_of_eight_sets_at_once(raw, tmp_path):
     for number in range(8):
         shutil.copy(raw / "darks.sof", raw / f"set{number}.sof")
     runs = [
-        started("mdark", raw / f"set{number}.sof", "-o", tmp_path / "o", "-q", "--no-report")
+        started("mdark", raw / f"set{number}.sof", "-o", tmp_path / "o", "-q")
         for number in range(8)
     ]
     assert [ended(run) for run in runs] == [(0, "", "")] * 8

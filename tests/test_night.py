@@ -17,9 +17,10 @@ from astropy.io import fits
 
 from soxsdark import hashes, night, reduce_sets, set_state
 from soxsdark.cli import main
+from soxsdark.errors import ExitCode
 from soxsdark.find_sets import find_sets
 from soxsdark.lock import held
-from soxsdark.night import LOCK, NightReport, NightRun
+from soxsdark.night import GRAVEST, LOCK, NightReport, NightRun
 from soxsdark.nights import Boundary
 from soxsdark.reduce_sets import Job, SetResult, State, reduce_one
 from soxsdark.settings import Settings
@@ -631,6 +632,11 @@ def test_an_empty_environment(raw, tmp_path):
     assert ended(start(raw, *options, cwd="/", umask=0o077)) == (0, "", "")
     for path in [raw, *raw.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def test_every_failure_has_its_exit_code():
+    ways = {ExitCode.DONE, ExitCode.WRONG_USAGE, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+    assert set(GRAVEST) == set(ExitCode) - ways
 
 
 def test_two_at_once(run, raw, tmp_path):
