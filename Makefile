@@ -1,6 +1,7 @@
 # make demo: a master dark from simulated raws. make test: the tests. make test-slow: the long ones.
 # make schema: the published schema of records, anew from the model.
 # make real-data: raw frames of a real camera, for the tests that need them.
+# make docs: the handbook, into docs/_build/index.html. make reference, make evidence: its tables, figures.
 # make bench: speed beside other programs (BENCH=--quick: small frames, BENCH=--help: more).
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,10 +15,10 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-p
 CHECKED := -O1 -g -DSD_ONE_TARGET -fsanitize=address,undefined -fno-sanitize-recover=all
 CHECKED_IN := build/checked
 
-.PHONY: help demo test test-slow test-numpy real-data bench schema lint sanitize wheel-check clean
+.PHONY: help demo test test-slow test-numpy real-data bench schema docs reference evidence lint sanitize wheel-check clean
 
 help:
-	@sed -n '1,4s/^# //p' Makefile
+	@sed -n '1,5s/^# //p' Makefile
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -53,6 +54,19 @@ schema: $(VENV)/.installed
 	$(BIN)/python -c "from soxsdark.record_model import schema_text; print(schema_text(), end='')" \
 	    > soxsdark/record.schema.json
 
+$(VENV)/.docs: $(VENV)/.installed
+	$(PIP) install --quiet --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs docs/_build
+
+reference: $(VENV)/.installed
+	$(BIN)/python docs/reference.py
+
+evidence: $(VENV)/.installed
+	$(BIN)/python docs/evidence.py
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -76,4 +90,4 @@ wheel-check: $(VENV)/.installed
 	sh tests/wheel_check.sh "$(CURDIR)" "$(PYTHON)"
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(REAL_DATA) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) $(REAL_DATA) build dist docs/_build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -65,6 +65,12 @@ setup(
             "ruff>=0.6",
             "build>=1.2",
         ],
+        "docs": [
+            "sphinx>=8",
+            "myst-parser>=4",
+            "furo>=2024.8",
+            "numpydoc>=1.8",
+        ],
     },
     entry_points={"console_scripts": ["soxsdark = soxsdark.__main__:main"]},
     classifiers=[
