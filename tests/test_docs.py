@@ -1,8 +1,8 @@
 """The handbook is true: its generated parts are today's, its examples run and print what it says.
 
-What is fenced as ``console`` (commands behind ``$``, goes on behind ``>``) or ``python`` is run, page
-by page, each in an empty folder; ``...`` stands for any text of the output. In the README blocks
-are indented.
+What is fenced as ``console`` (commands behind ``$``, further lines behind ``>``) or ``python`` is
+run, page by page, each in an empty folder; ``...`` stands for any text of the output. In the
+README blocks are indented.
 """
 
 import doctest
@@ -139,3 +139,36 @@ def test_a_page_that_lies_is_found(tmp_path):
         (tmp_path / str(number)).mkdir()
         with pytest.raises(AssertionError):
             check(f"```console\n{lie}\n```\n", tmp_path / str(number))
+
+
+def table_of(name: str) -> list[list[float]]:
+    """The numbers in a table of the evidence, row by row."""
+    text = (DOCS / "evidence.md").read_text("utf-8").partition(f"<!-- evidence: {name} -->")[2]
+    rows = re.findall(r"^\| (\d.*)\|$", text.partition("<!-- end")[0], re.MULTILINE)
+    return [[float(number) for number in re.findall(r"\d[\d.e-]*", row)] for row in rows]
+
+
+def test_evidence_on_clipping_is_todays():
+    found = runpy.run_path(str(DOCS / "evidence.py"))
+    ways, pixels = (found["MAD"], found["LOOSE"], found["DEFAULT"]), 40_000
+    rows = {int(row[0]): row[1:] for row in table_of("clipping")}
+    assert tuple(rows) == found["IN_TABLE"]
+    for depth in (5, 25):
+        for number, way in enumerate(ways):
+            lost, noise, hits = rows[depth][3 * number : 3 * number + 3]
+            samples = depth * pixels
+            now, now_noise = found["losses"](depth, way, pixels)
+            # losses of one stack come together: three times the variance of single ones
+            assert abs(100 * now - lost) < 5 * 100 * (3 * lost / 100 / samples) ** 0.5 + 0.05 * lost
+            assert abs(now_noise - noise) < 5 * 1.15 / (2 * pixels) ** 0.5
+            assert abs(100 * found["caught"](depth, way, 10.0, pixels) - hits) < 1
+
+
+@pytest.mark.slow
+def test_evidence_on_the_noise_map_is_todays():
+    found = runpy.run_path(str(DOCS / "evidence.py"))
+    for depth, share, false in table_of("noise-map"):
+        now, now_false = found["noise_map_curve"](int(depth), (9,), sigmas=(4.0,), side=512)
+        # some 2600 noisy and 260 000 good pixels
+        assert abs(100 * now[0] - share) < 5 * 100 * (share / 100 * 0.09 / 2600) ** 0.5 + 0.1
+        assert abs(now_false[0] - false) < 5 * (false / 260_000) ** 0.5
