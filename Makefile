@@ -3,6 +3,7 @@
 # make real-data: raw frames of a real camera, for the tests that need them.
 # make check: lint, and bandit over the code. make audit: known faults of what it depends on (network).
 # make fuzz: the readers of files, guided by coverage (SECONDS_EACH=300: of each target).
+# make docs: the handbook, into docs/_build/index.html. make reference, make evidence: its tables, figures.
 # make bench: speed beside other programs (BENCH=--quick: small frames, BENCH=--help: more).
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,7 +19,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-p
 CHECKED := -O1 -g -DSD_ONE_TARGET -fsanitize=address,undefined -fno-sanitize-recover=all
 CHECKED_IN := build/checked
 
-.PHONY: help demo test test-slow test-numpy real-data bench schema lint check audit fuzz sanitize wheel-check clean
+.PHONY: help demo test test-slow test-numpy real-data bench schema docs reference evidence lint check audit fuzz sanitize wheel-check clean
 
 help:
 	@sed -n '1,/^PYTHON/s/^# //p' Makefile
@@ -56,6 +57,19 @@ bench: $(VENV)/.installed
 schema: $(VENV)/.installed
 	$(BIN)/python -c "from soxsdark.record_model import schema_text; print(schema_text(), end='')" \
 	    > soxsdark/record.schema.json
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(PIP) install --quiet --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs docs/_build
+
+reference: $(VENV)/.installed
+	$(BIN)/python docs/reference.py
+
+evidence: $(VENV)/.installed
+	$(BIN)/python docs/evidence.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -97,4 +111,4 @@ wheel-check: $(VENV)/.installed
 	sh tests/wheel_check.sh "$(CURDIR)" "$(PYTHON)"
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(REAL_DATA) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) $(REAL_DATA) build dist docs/_build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -69,6 +69,12 @@ setup(
             "build>=1.2",
             "distributed>=2024.1",
         ],
+        "docs": [
+            "sphinx>=8",
+            "myst-parser>=4",
+            "furo>=2024.8",
+            "numpydoc>=1.8",
+        ],
     },
     entry_points={"console_scripts": ["soxsdark = soxsdark.__main__:main"]},
     classifiers=[
