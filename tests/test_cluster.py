@@ -153,9 +153,8 @@ def test_a_scheduler_that_dies_in_mid_run(archive, tmp_path, dask):
     # it has no workers; the database is made once the client is there
     wait_for((products / "soxsdark.db").exists)
     process.kill()
-    assert ended(night) == (
-        4, "", f"soxsdark: {address}: the Dask scheduler is gone; the next run does what is missing\n"
-    )  # fmt: skip
+    said = f"soxsdark: {address}: the Dask scheduler is gone; the next run does what is missing\n"
+    assert ended(night) == (4, "", said)
 
 
 @pytest.mark.parametrize(
