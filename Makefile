@@ -1,6 +1,8 @@
 # make demo: a master dark from simulated raws. make test: the tests. make test-slow: the long ones.
 # make schema: the published schema of records, anew from the model.
 # make real-data: raw frames of a real camera, for the tests that need them.
+# make check: lint, and bandit over the code. make audit: known faults of what it depends on (network).
+# make fuzz: the readers of files, guided by coverage (SECONDS_EACH=300: of each target).
 # make docs: the handbook, into docs/_build/index.html. make reference, make evidence: its tables, figures.
 # make bench: speed beside other programs (BENCH=--quick: small frames, BENCH=--help: more).
 PYTHON ?= python3
@@ -9,16 +11,18 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 REAL_DATA := real-data
 WORKERS ?= auto
+SECONDS_EACH ?= 300
+FOUND := build/fuzz
 PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-pip-version-check
 
 # One vector width: the check of the widest would need a machine that has it.
 CHECKED := -O1 -g -DSD_ONE_TARGET -fsanitize=address,undefined -fno-sanitize-recover=all
 CHECKED_IN := build/checked
 
-.PHONY: help demo test test-slow test-numpy real-data bench schema docs reference evidence lint sanitize wheel-check clean
+.PHONY: help demo test test-slow test-numpy real-data bench schema docs reference evidence lint check audit fuzz sanitize wheel-check clean
 
 help:
-	@sed -n '1,5s/^# //p' Makefile
+	@sed -n '1,/^PYTHON/s/^# //p' Makefile
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -73,6 +77,23 @@ lint: $(VENV)/.installed
 	$(CC) -std=c11 -Wall -Wextra -Werror -fsyntax-only \
 	    -I$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('include'))") \
 	    soxsdark/*.c
+
+check: lint
+	$(PIP) install --quiet --editable '.[check]'
+	$(BIN)/bandit --quiet --recursive soxsdark
+
+audit: $(VENV)/.installed
+	$(PIP) install --quiet --editable '.[check]'
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+# What is found stays in build/fuzz; what is worth to be kept goes to tests/corpus by hand.
+fuzz: $(VENV)/.installed
+	$(PIP) install --quiet --editable '.[fuzz]'
+	for target in $$(ls tests/corpus); do \
+	    mkdir -p $(FOUND)/$$target && \
+	    $(BIN)/python -m tests.fuzz $$target $(FOUND)/$$target -max_len=20000 \
+	        -max_total_time=$(SECONDS_EACH) -artifact_prefix=$(FOUND)/$$target- || exit 1; \
+	done
 
 # The tests of the kernel with every access to memory and every operation checked.
 sanitize: $(VENV)/.installed

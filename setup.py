@@ -56,6 +56,8 @@ setup(
         "jinja2>=3.1",
     ],
     extras_require={
+        "check": ["bandit>=1.7.8", "pip-audit>=2.7"],
+        "fuzz": ["atheris>=2.3"],
         "cluster": ["distributed>=2024.1"],
         "test": [
             "pytest>=8",

@@ -10,7 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from soxsdark.errors import ExitCode, InputError
+from soxsdark.errors import ExitCode, InputError, ProductError
 from soxsdark.find_frames import Memory
 from soxsdark.find_sets import DarkSet, FoundSets, find_sets
 from soxsdark.hashes import Hashes
@@ -19,7 +19,7 @@ from soxsdark.kinds import DARK
 from soxsdark.lock import held
 from soxsdark.night_files import publish_index, publish_night, retire_superseded
 from soxsdark.nights import UNDATED, Boundary, utc_now
-from soxsdark.publish import sweep_orphans
+from soxsdark.publish import sweep_orphans, writing
 from soxsdark.recipe import Names
 from soxsdark.reduce_sets import (
     Job,
@@ -35,7 +35,7 @@ from soxsdark.reduction import Progress
 from soxsdark.set_report import has_report
 from soxsdark.set_state import Earlier, why_due
 from soxsdark.settings import Settings
-from soxsdark.trend_database import Database
+from soxsdark.trend_database import Database, is_missing, rebuild
 from soxsdark.trend_history import jumps, previous_master
 
 LOCK = ".soxsdark.lock"
@@ -45,10 +45,13 @@ GRAVEST = (
     ExitCode.PRODUCT_PROBLEM,
     ExitCode.WRONG_SETTINGS,
     ExitCode.WRONG_INPUTS,
+    ExitCode.LOCKED,
     ExitCode.DONE_BAD,
     ExitCode.DONE_PARTIAL,
 )
 """Exit codes of several sets: the first of these that occurred counts."""
+PASSING = (ExitCode.SHORTAGE, ExitCode.PRODUCT_PROBLEM, ExitCode.LOCKED)
+"""Failures that are not the set's own: the next look may find them gone."""
 Answer = TypeVar("Answer")
 NightChoice = date | Literal["last"] | None
 
@@ -203,6 +206,8 @@ class NightRun:
         workers: Workers | None,
     ) -> None:
         """Reduce what is due, and tell of each night when it and those before it are done."""
+        if nights and not self.dry_run:
+            told.begin()
         waiting, by_name = deque(nights), {night.name: night for night in nights}
         jobs = [job for night in nights for job in night.jobs.values()]
         try:
@@ -274,7 +279,7 @@ class NightRun:
         if result.state is State.DONE:
             _learn(night.hashes, self.products / night.name, one)
             told.index(night.name, {one.name})
-        elif result.state is State.FAILED and result.exit_code != ExitCode.PRODUCT_PROBLEM:
+        elif result.state is State.FAILED and result.exit_code not in PASSING:
             self._failed[self._fingerprint(one)] = result
 
     def _plan(self, one: DarkSet, folder: Path, hashes: Hashes) -> Job | SetResult:
@@ -313,6 +318,20 @@ class _Told:
     results: list[SetResult] = field(default_factory=list)
     superseded: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    _is_mute: bool = False
+    """Whether the database could not be used; it is not tried again in this run."""
+
+    def begin(self) -> None:
+        """Make the database from all records there are, if there is none."""
+        products = self.run.products
+
+        def make() -> None:
+            with writing(products):
+                products.mkdir(parents=True, exist_ok=True)
+            if is_missing(products):
+                self.warnings.extend(rebuild(products))
+
+        self._try(make, None)
 
     def tell(self, night: _Night) -> None:
         """Tell of a night, and move what is superseded: in the nights beside, too, since a set may
@@ -358,12 +377,26 @@ class _Told:
         return replace(result, jumps=tuple(map(str, found)))
 
     def _ask(self, ask: Callable[[Database], Answer], otherwise: Answer) -> Answer:
-        """Use the database; what is wrong with it is a warning."""
-        try:
+        """Use the database."""
+
+        def use() -> Answer:
             with Database.open(self.run.products, write=True) as database:
                 return ask(database)
-        except InputError as error:
+
+        return self._try(use, otherwise)
+
+    def _try(self, use: Callable[[], Answer], otherwise: Answer) -> Answer:
+        """Do something with the database; what is wrong with it is a warning, and ends its use.
+
+        Of one that another process holds each attempt would take half a minute.
+        """
+        if self._is_mute:
+            return otherwise
+        try:
+            return use()
+        except (InputError, ProductError) as error:
             self.warnings.append(str(error))
+            self._is_mute = True
             return otherwise
 
 

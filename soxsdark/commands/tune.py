@@ -2,7 +2,7 @@
 
 import click
 
-from soxsdark.commands.common import ANY_PATH, example, progress_of, say
+from soxsdark.commands.common import ANY_PATH, example, progress_of, reduction, say
 from soxsdark.errors import ExitCode
 from soxsdark.text import printable
 
@@ -76,8 +76,7 @@ def tune(stop, inputs, sweeps, style, pixel, applied, **options) -> int:
         if not pixel or applied:
             raise click.UsageError("give --sweep, or --pixel")
         return _explain(stop, inputs, *pixel, **_for_pixel(options))
-    from soxsdark.tune import tune as run
-
+    run = reduction("tune").tune
     try:
         with progress_of(stop, quiet=False) as progress:
             found = run(inputs, sweeps, pixel=pixel, progress=progress, **options)
