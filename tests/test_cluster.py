@@ -18,7 +18,7 @@ from soxsdark.find_sets import find_sets
 from soxsdark.reduce_sets import Job, State, reduce_sets
 from soxsdark.settings import Settings
 from tests.archive import make_archive
-from tests.test_night import SOURCE, ended, environment, start, wait_for
+from tests.test_night import SOURCE, ended, environment, start, there, wait_for
 
 pytest.importorskip("distributed", reason="no distributed: pip install 'soxsdark[cluster]'")
 FRAMES = {"frames": 3, "shape": (384, 384)}
@@ -80,7 +80,7 @@ def workers(dask, scheduler):
 def test_one_worker_is_killed_in_mid_run(archive, tmp_path, scheduler, workers):
     products = tmp_path / "p"
     process = start(archive, "-o", products, "--scheduler", scheduler)
-    wait_for(lambda: list(products.glob("*/.soxsdark-*/*")))
+    wait_for(lambda: there(products / "*/.soxsdark-*/*"))
     workers[0].kill()
     code, out, err = ended(process)
     assert (code, err) == (0, "")
@@ -95,7 +95,7 @@ def test_one_worker_is_killed_in_mid_run(archive, tmp_path, scheduler, workers):
 def test_called_off(archive, tmp_path, scheduler, workers, sent, code):
     products = tmp_path / "p"
     process = start(archive, "-o", products, "--scheduler", scheduler)
-    wait_for(lambda: list(products.glob("*/.soxsdark-*/*")))
+    wait_for(lambda: there(products / "*/.soxsdark-*/*"))
     process.send_signal(sent)
     found, _, err = ended(process)
     assert found == code

@@ -1,5 +1,6 @@
 """Nights of darks, unattended."""
 
+import glob
 import json
 import os
 import pickle
@@ -616,6 +617,11 @@ def ended(process: subprocess.Popen) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def there(pattern: Path) -> list[str]:
+    """Files of a pattern; the function of pathlib fails where a folder vanishes meanwhile."""
+    return glob.glob(str(pattern), include_hidden=True)
+
+
 def wait_for(condition) -> None:
     deadline = time.monotonic() + 60
     while not condition():
@@ -657,7 +663,7 @@ def test_killed_in_mid_run(raw, tmp_path):
     products = tmp_path / "p"
     process = start(raw, "-o", products)
     night_folder = products / "2026-01-10"
-    wait_for(lambda: list(night_folder.glob("*.json")) and list(night_folder.glob(".soxsdark-*/*")))
+    wait_for(lambda: there(night_folder / "*.json") and there(night_folder / ".soxsdark-*/*"))
     process.kill()
     assert ended(process)[0] == -9
     code, out, err = ended(start(raw, "-o", products))

@@ -18,7 +18,7 @@ from soxsdark.settings import Settings
 from soxsdark.trend_database import DATABASE, rebuild
 from soxsdark.workers import LocalWorkers
 from tests.archive import make_archive
-from tests.test_night import ended, start, wait_for
+from tests.test_night import ended, start, there, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def is_alive(pid: int) -> bool:
 def test_no_orphans(archive, tmp_path, sent, code, to_all):
     products = tmp_path / "p"
     process = start(archive, "-o", products, "--redo", "--workers", "2")
-    wait_for(lambda: list(products.glob("*/.soxsdark-*/*")))
+    wait_for(lambda: there(products / "*/.soxsdark-*/*"))
     team = children(process.pid)
     assert len(team) >= 2
     (os.killpg if to_all else os.kill)(process.pid, sent)
