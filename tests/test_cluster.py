@@ -129,11 +129,11 @@ def test_workers_of_another_version(archive, tmp_path):
     assert re.fullmatch(r"a worker has soxsdark \S+, expected 0\.0\.1 .*", result.reasons[0])
 
 
-def program(*arguments) -> list[str]:
+def program(*arguments, connect: float = 1.0) -> list[str]:
     """`soxsdark night` with less patience."""
     code = (
         "import sys; from soxsdark import cluster; from soxsdark.cli import main; "
-        "cluster.CONNECT = 1.0; raise SystemExit(main(sys.argv[1:]))"
+        f"cluster.CONNECT = {connect}; raise SystemExit(main(sys.argv[1:]))"
     )
     return [sys.executable, "-c", code, "night", *map(str, arguments)]
 
@@ -147,7 +147,7 @@ def test_a_scheduler_that_dies_in_mid_run(archive, tmp_path, dask):
     address = json.loads(file.read_text())["address"]
     products = tmp_path / "p"
     night = subprocess.Popen(
-        program(archive, "-o", products, "-q", "--scheduler", address),
+        program(archive, "-o", products, "-q", "--scheduler", address, connect=6.0),
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     # it has no workers; the database is made once the client is there
