@@ -363,3 +363,20 @@ def test_parameters_that_make_no_sense(options):
 def test_no_good_pixel_in_common_has_no_measurable_noise():
     with pytest.raises(UsageError, match="too few good pixels"):
         clip_and_stack(np.full((3, 8, 8), np.nan))
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_samples_are_bad_and_sort_last():
+    samples = np.array([[1.0, np.inf, np.nan], [-np.inf, 2.0, np.inf], [3.0, 1.0, np.nan]])
+    ordered, count = sort_stack(samples)
+    np.testing.assert_array_equal(count, [2, 2, 0])
+    np.testing.assert_array_equal(ordered[:2, :2], [[1, 1], [3, 2]])
+    assert np.isnan(ordered[2]).all()
+    assert np.isnan(ordered[:, 2]).all()
+
+
+def test_a_pixel_without_samples_has_no_figures():
+    found = stack_block(*sort_stack(np.full((4, 1), np.nan)), deviation="mad")
+    for figure in (found.mean, found.lowest, found.highest):
+        assert np.isnan(figure).all()
+    assert (found.used[0], found.variance[0]) == (0, 0)

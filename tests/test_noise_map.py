@@ -250,3 +250,10 @@ def test_frames_without_any_scatter_are_no_warning():
     # constant frames: the noise measured on their differences is zero
     found = create_noise_map(np.full((5, 16, 16), 7.0))
     assert not found.mask.any()
+
+
+def test_the_largest_lower_limit_is_taken():
+    frames = np.random.default_rng(4).normal(0, 3, (5, 8, 8))
+    assert not create_noise_map(frames, noise=3.0, lower=7.0).mask.any()
+    with pytest.raises(UsageError, match="at most 7"):
+        create_noise_map(frames, noise=3.0, lower=7.1)
