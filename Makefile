@@ -1,5 +1,5 @@
 # make demo: a master dark from simulated raws. make test: the tests. make test-slow: the long ones.
-# make schema: the published schema of records, anew from the model.
+# make schema, make man: the published schema of records and the manual page, made anew.
 # make real-data: raw frames of a real camera, for the tests that need them.
 # make bench: speed beside other programs (BENCH=--quick: small frames, BENCH=--help: more).
 PYTHON ?= python3
@@ -14,7 +14,8 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-p
 CHECKED := -O1 -g -DSD_ONE_TARGET -fsanitize=address,undefined -fno-sanitize-recover=all
 CHECKED_IN := build/checked
 
-.PHONY: help demo test test-slow test-numpy real-data bench schema lint sanitize wheel-check clean
+.PHONY: help demo test test-slow test-numpy real-data bench schema man lint sanitize \
+    dist wheel-check sdist-check package-check clean
 
 help:
 	@sed -n '1,4s/^# //p' Makefile
@@ -53,6 +54,10 @@ schema: $(VENV)/.installed
 	$(BIN)/python -c "from soxsdark.record_model import schema_text; print(schema_text(), end='')" \
 	    > soxsdark/record.schema.json
 
+# The manual page, anew from the commands.
+man: $(VENV)/.installed
+	$(BIN)/python docs/man_page.py
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -69,11 +74,22 @@ sanitize: $(VENV)/.installed
 	cd $(CHECKED_IN) && LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc \
 	    ASAN_OPTIONS=detect_leaks=0 $(CURDIR)/$(BIN)/python -m pytest -q tests/test_kernel.py
 
-# The built wheel in an empty environment, run outside the checkout.
-wheel-check: $(VENV)/.installed
+# What is published, each package in an empty environment, run outside the checkout.
+package-check: wheel-check sdist-check
+
+dist: $(VENV)/.installed
 	rm -rf build dist
-	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m build --wheel --outdir dist .
-	sh tests/wheel_check.sh "$(CURDIR)" "$(PYTHON)"
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+
+wheel-check: dist
+	sh tests/package_check.sh "$(CURDIR)" "$(PYTHON)" "$(CURDIR)"/dist/*.whl compiled
+
+# Whole, and of use without a compiler and with one.
+sdist-check: dist
+	! git rev-parse --quiet HEAD >/dev/null || sh tests/sdist_contents.sh dist/*.tar.gz
+	CC=false sh tests/package_check.sh "$(CURDIR)" "$(PYTHON)" "$(CURDIR)"/dist/*.tar.gz NumPy
+	sh tests/package_check.sh "$(CURDIR)" "$(PYTHON)" "$(CURDIR)"/dist/*.tar.gz compiled
 
 clean:
 	rm -rf $(VENV) $(DEMO) $(REAL_DATA) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

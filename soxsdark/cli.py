@@ -23,6 +23,7 @@ COMMANDS = {
     "record": "record",
     "instruments": "instruments",
     "settings": "settings",
+    "completion": "completion",
 }
 """Each command, and the module of `soxsdark.commands` that has it."""
 

@@ -7,23 +7,33 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from soxsdark import screen
-from soxsdark.cli import main
+from soxsdark.cli import cli, main
 from soxsdark.compiled import SWITCH, path_in_use
 from soxsdark.settings import default_settings_text
 from soxsdark.simulator import Scene, simulate
 from soxsdark.version import __version__
 
 SOURCE = Path(__file__).resolve().parent.parent
-SETTINGS = (["settings", word] for word in ("init", "show", "check", "schema", "migrate"))
-RECORD = (["record", word] for word in ("schema", "show", "rerun"))
-COMMANDS = ([], ["mdark"], ["simulate"], ["settings"], *SETTINGS, ["record"], *RECORD)
+
+
+def every_command(command: click.Command = cli, *words: str) -> Iterator[list[str]]:
+    yield list(words)
+    if isinstance(command, click.Group):
+        with click.Context(command) as here:
+            for name in command.list_commands(here):
+                yield from every_command(command.get_command(here, name), *words, name)
+
+
+COMMANDS = list(every_command())
 
 
 @pytest.fixture
@@ -69,7 +79,7 @@ def test_help_has_an_example(command, words, option):
     code, out, err = command(*words, option)
     assert (code, err) == (0, "")
     assert out.startswith("Usage: soxsdark")
-    assert re.search(r"\n +Example:\n +soxsdark \w+", out)
+    assert re.search(rf"\n +Example:\n +soxsdark {' '.join(words)}", out)
 
 
 def test_version(command):
