@@ -59,6 +59,7 @@ setup(
         "jinja2>=3.1",
     ],
     extras_require={
+        "cluster": ["distributed>=2024.1"],
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.5",
@@ -68,6 +69,7 @@ setup(
             "ruff>=0.6",
             "build>=1.2",
             "twine>=6",
+            "distributed>=2024.1",
         ],
     },
     entry_points={"console_scripts": ["soxsdark = soxsdark.__main__:main"]},

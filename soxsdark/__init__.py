@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 from soxsdark.version import __version__
 
 if TYPE_CHECKING:
-    from soxsdark.noise_map import create_noise_map
     from soxsdark.recipe import mbias, mdark
     from soxsdark.scene import Scene
     from soxsdark.simulator import read_truth, simulate
-    from soxsdark.stacking import clip_and_stack
     from soxsdark.subtract import subtract_dark
+    from soxsdark.utilities import clip_and_stack, create_noise_map
 
 _HOMES = {
-    "clip_and_stack": "soxsdark.stacking",
-    "create_noise_map": "soxsdark.noise_map",
+    "clip_and_stack": "soxsdark.utilities",
+    "create_noise_map": "soxsdark.utilities",
     "mbias": "soxsdark.recipe",
     "mdark": "soxsdark.recipe",
     "Scene": "soxsdark.scene",

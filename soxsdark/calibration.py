@@ -9,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from soxsdark.amplifiers import Amplifier, cut, join_rows
+from soxsdark.description import Description
 from soxsdark.errors import InputError
 from soxsdark.flags import Background, find_background
 from soxsdark.gains import header_gain
@@ -19,7 +20,6 @@ from soxsdark.one_setup import same_value, value_text
 from soxsdark.orientation import Window, to_raw, turned_lengths
 from soxsdark.product import images_of, reading
 from soxsdark.record import sha256_of
-from soxsdark.setups import Description
 
 MASKS = ("QUAL", "MASK", "DQ")
 UNCERTAINTIES = ("ERRS", "UNCERT")

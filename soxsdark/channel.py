@@ -8,6 +8,7 @@ import numpy as np
 from soxsdark.amplifiers import Amplifier
 from soxsdark.baseline import Baseline
 from soxsdark.calibration import BiasPart
+from soxsdark.description import Description
 from soxsdark.differences import WARM, Bins, PairNoise, difference_sample, pair_noise
 from soxsdark.electrons import Samples, to_electrons
 from soxsdark.errors import InputError
@@ -15,7 +16,6 @@ from soxsdark.grid import Grid, filled
 from soxsdark.level import FrameLevel, clip_values, distinct
 from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model
 from soxsdark.parallel import Pool
-from soxsdark.setups import Description
 from soxsdark.slope import BrightPixels, bright_places
 from soxsdark.stack_input import block_medians
 

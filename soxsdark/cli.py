@@ -6,8 +6,9 @@ from importlib import import_module
 
 import click
 
-from soxsdark.commands.common import Termination, example, say
-from soxsdark.errors import ExitCode, SoxsdarkError, bug_line
+from soxsdark.commands.common import example, say
+from soxsdark.errors import ExitCode, SoxsdarkError, bug_line, shortages
+from soxsdark.termination import Termination
 from soxsdark.version import __version__
 
 COMMANDS = {
@@ -16,6 +17,7 @@ COMMANDS = {
     "subtract": "subtract",
     "night": "night",
     "sof": "sof",
+    "trend": "trend",
     "tune": "tune",
     "explain": "tune",
     "report": "report",
@@ -66,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     stop = Termination()
     signal.signal(signal.SIGTERM, stop)
     try:
-        return int(cli.main(argv, prog_name="soxsdark", standalone_mode=False, obj=stop) or 0)
+        with shortages():
+            return int(cli.main(argv, prog_name="soxsdark", standalone_mode=False, obj=stop) or 0)
     except click.exceptions.Abort:
         say("interrupted")
         return ExitCode.INTERRUPTED
@@ -82,6 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except OSError as error:
         # everything but the screen is read and written under the name of its file
+        if error.filename is not None:
+            say(bug_line(error))
+            return ExitCode.BUG
         say(f"cannot write to the screen ({error.strerror}); products may be complete")
         return ExitCode.PRODUCT_PROBLEM
     except SystemExit as error:

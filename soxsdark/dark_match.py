@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from soxsdark.description import Description
 from soxsdark.errors import InputError
 from soxsdark.instruments import Detector, Profile, load_profile, recognise, size_text
 from soxsdark.master_file import ADU, ELECTRON, MasterFile, baseline_problem
 from soxsdark.one_setup import same_value, value_text
 from soxsdark.settings import MdarkSettings, Settings
-from soxsdark.setups import Description, describe
+from soxsdark.setups import describe
 
 Scale = Literal["auto", "always", "never"]
 SCALES = ("auto", "always", "never")

@@ -1,6 +1,8 @@
 """The errors a person can cause or meet, each with the exit code it ends the program with."""
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 
@@ -24,6 +26,8 @@ class ExitCode(IntEnum):
     """Products written, QA flag PARTIAL."""
     BUG = 70
     """The program is at fault; the traceback is in the log."""
+    SHORTAGE = 71
+    """The system gives no more memory or threads."""
     LOCKED = 75
     """Another run holds the lock; try later."""
     INTERRUPTED = 130
@@ -75,6 +79,29 @@ class LockedError(SoxsdarkError):
     """Another run holds the lock of the products."""
 
     exit_code = ExitCode.LOCKED
+
+
+class ShortageError(SoxsdarkError, MemoryError):
+    """The system gives this process no more memory, or no further thread."""
+
+    exit_code = ExitCode.SHORTAGE
+
+
+@contextmanager
+def shortages() -> Iterator[None]:
+    """Turn a want of memory or threads, wherever it is met, into a `ShortageError`."""
+    try:
+        yield
+    except ShortageError:
+        raise
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "start new thread" not in str(error):
+            raise
+        said = " ".join(str(error).split())
+        raise ShortageError(
+            f"the system gives no more memory{f' ({said})' if said else ''}: allow this process "
+            "more (ulimit -v), close other programs, or lower memory-limit"
+        ) from error
 
 
 def bug_line(error: BaseException) -> str:

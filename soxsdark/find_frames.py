@@ -7,13 +7,14 @@ from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from soxsdark.description import Description
 from soxsdark.errors import InputError, OtherFrameError
 from soxsdark.frame import Frame
 from soxsdark.frame_header import read_header
 from soxsdark.instruments import FrameHeader, Profile, header_value, load_profile, recognise
 from soxsdark.nights import Boundary, is_datable
 from soxsdark.settings import MdarkSettings, Settings
-from soxsdark.setups import Description, describe
+from soxsdark.setups import describe
 from soxsdark.sof import is_fits_name
 
 Signature = tuple[int, int, int, int]

@@ -12,13 +12,12 @@ from pathlib import Path
 from soxsdark.find_frames import DarkFrame, FoundFrames, Memory, find_frames
 from soxsdark.instruments import own_profile
 from soxsdark.kinds import DARK
-from soxsdark.nights import Boundary, moment_of
+from soxsdark.nights import UNDATED, Boundary, moment_of
 from soxsdark.one_setup import by_setup
 from soxsdark.record import sha256_of
 from soxsdark.settings import Settings
 from soxsdark.sof import Entry
 
-UNDATED = "undated"
 LONGEST_WORD = 24
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -47,6 +46,8 @@ class DarkSet:
     arm : str or None
     setup : dict
         Of the first frame.
+    start : float or None
+        Of the first exposure, MJD; None if that has no date.
     minimum : int
         Fewer frames than this cannot be reduced.
     """
@@ -59,6 +60,7 @@ class DarkSet:
     profile_sha256: str | None
     arm: str | None
     setup: dict[str, object] = field(hash=False)
+    start: float | None = None
     minimum: int = 1
 
     @property
@@ -171,6 +173,7 @@ def _dark_set(
         profile_sha256=profile_sha256,
         arm=arm,
         setup=first.about.setup,
+        start=first.about.mjd_obs if first.is_dated else None,
         minimum=settings.for_arm(arm).values.minimum_frame_count,
     )
 

@@ -7,6 +7,7 @@ are inflated once, into an unlinked temporary file.
 
 import gzip
 import hashlib
+import math
 import os
 import warnings
 import zlib
@@ -21,9 +22,11 @@ from astropy.io import fits
 
 from soxsdark.errors import InputError
 from soxsdark.fits_bytes import PixelLayout, is_zero_sum, native, ones_complement_sum
+from soxsdark.regular_file import Identity, descriptor_of, identity_of, open_regular
 from soxsdark.spool import Spool
 
 CHUNK = 1 << 20
+GZIP = b"\x1f\x8b"
 PIECE = 1 << 19
 IMAGES = (fits.PrimaryHDU, fits.ImageHDU)
 
@@ -60,8 +63,8 @@ class Frame:
     hdu: int
     """Number of the HDU with the pixels."""
     layout: PixelLayout
-    size: int
-    """Bytes of the file on disk, when its header was read."""
+    identity: Identity
+    """Of the file on disk, when its header was read."""
     hdus: tuple[_Hdu, ...] = field(repr=False)
     inflated: Spool | None = field(default=None, repr=False)
     """The content of a compressed file (gzip)."""
@@ -87,8 +90,7 @@ class Frame:
         path = Path(path)
         with reading(path), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            inflated = _inflate(path) if path.suffix.lower() == ".gz" else None
-            frame = _open(cls, path, inflated, extension)
+            frame = _open(cls, path, extension)
         notes = {" ".join(str(w.message).split())[:200] for w in caught}
         return replace(frame, remarks=tuple(sorted(notes)))
 
@@ -140,9 +142,8 @@ class Frame:
             for hdu in self.hdus:
                 parts = (hdu.start, hdu.data), (hdu.data, hdu.end)
                 sums.append([self._take(descriptor, content, *part, digest) for part in parts])
-            if self.inflated is not None or self.path.stat().st_size != self.stored_bytes:
-                with self.path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256")
+            if self.inflated is not None or self.identity.size != self.stored_bytes:
+                digest = self._digest()
         for hdu, (header, data) in zip(self.hdus, sums, strict=True):
             self._check_sums(hdu, header, data)
         offset, length = self.layout.row_range(0, self.layout.shape[0])
@@ -152,6 +153,12 @@ class Frame:
         else:
             pixels = self.read_rows(0, self.layout.shape[0])
         return Loaded(pixels, digest.hexdigest())
+
+    def _digest(self):
+        """Hash the file on disk, which is more than its HDUs, or packed."""
+        with open_regular(self.path) as file:
+            self._refuse_change(os.fstat(file.fileno()))
+            return hashlib.file_digest(file, "sha256")
 
     def _take(self, descriptor: int, content: np.ndarray, first: int, last: int, digest) -> int:
         """Read bytes first to last into their place, hash them; return their sum."""
@@ -170,14 +177,18 @@ class Frame:
         if source is not None:
             yield source.descriptor
             return
-        # without Python's buffers, which take longer than to open the file
-        descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        descriptor = descriptor_of(self.path)
         try:
-            if os.fstat(descriptor).st_size != self.size:
-                raise InputError(f"{self.path}: its size changed while it was being read")
+            self._refuse_change(os.fstat(descriptor))
             yield descriptor
         finally:
             os.close(descriptor)
+
+    def _refuse_change(self, status: os.stat_result) -> None:
+        if identity_of(status) != self.identity:
+            raise InputError(
+                f"{self.path}: was written or replaced while it was being read; run again"
+            )
 
     def _check_sums(self, hdu: _Hdu, header: int, data: int) -> None:
         place = f"{self.path}: HDU {hdu.index}"
@@ -221,10 +232,6 @@ def reading(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: header cannot be understood ({reason})") from error
 
 
-def _handle(path: Path, inflated: Spool | None) -> IO[bytes]:
-    return path.open("rb") if inflated is None else inflated.reader()
-
-
 def _pread(descriptor: int, offset: int, buffer: np.ndarray) -> int:
     """Fill `buffer` with bytes from `offset` on; how many there were."""
     done = 0
@@ -233,30 +240,46 @@ def _pread(descriptor: int, offset: int, buffer: np.ndarray) -> int:
     return done
 
 
-def _inflate(path: Path) -> Spool:
+def is_packed(file: IO[bytes]) -> bool:
+    """Tell whether the content is that of gzip, whatever the file is called."""
+    return os.pread(file.fileno(), len(GZIP), 0) == GZIP
+
+
+def _inflate(file: IO[bytes]) -> Spool:
     spool = Spool()
-    with gzip.open(path, "rb") as packed, spool.writer() as out:
+    with gzip.open(file) as packed, spool.writer() as out:
         while chunk := packed.read(CHUNK):
             out.write(chunk)
     return spool
 
 
-def _open(cls, path: Path, inflated, extension) -> Frame:
-    size = path.stat().st_size if inflated is None else inflated.size
-    if size == 0:
-        raise InputError(f"{path}: empty file (0 bytes)")
-    as_stored = {"memmap": False, "disable_image_compression": True, "lazy_load_hdus": False}
-    with _handle(path, inflated) as file, fits.open(file, **as_stored) as raw:
-        hdus = tuple(_extent(path, i, hdu, size) for i, hdu in enumerate(raw))
-        candidates = [(i, h) for i, h in enumerate(raw) if _is_picture(h) or _is_compressed(h)]
-        number, chosen = _choose(path, candidates, raw, extension)
-        header = joined(raw[0].header, chosen.header)
-        layout = None if _is_compressed(chosen) else _layout(chosen)
-    decoded = None
-    if layout is None:
-        header, layout, decoded = _decode(path, inflated, number)
-    on_disk = path.stat().st_size
-    return cls(path, header, number, layout, on_disk, hdus, inflated, decoded)
+def _open(cls, path: Path, extension) -> Frame:
+    with open_regular(path) as file:
+        identity = identity_of(os.fstat(file.fileno()))
+        inflated = _inflate(file) if is_packed(file) else None
+        size = identity.size if inflated is None else inflated.size
+        if size == 0:
+            raise InputError(f"{path}: empty file (0 bytes)")
+        source = file.fileno() if inflated is None else inflated.descriptor
+        with _opened(source, disable_image_compression=True, lazy_load_hdus=False) as raw:
+            hdus = tuple(_extent(path, i, hdu, size) for i, hdu in enumerate(raw))
+            candidates = [(i, h) for i, h in enumerate(raw) if _is_picture(h) or _is_compressed(h)]
+            number, chosen = _choose(path, candidates, raw, extension)
+            header = joined(raw[0].header, chosen.header)
+            layout = None if _is_compressed(chosen) else _layout(chosen)
+        decoded = None
+        if layout is None:
+            header, layout, decoded = _decode(source, number)
+    return cls(path, header, number, layout, identity, hdus, inflated, decoded)
+
+
+@contextmanager
+def _opened(descriptor: int, **options) -> Iterator[fits.HDUList]:
+    """Open FITS content; the descriptor stays open, which astropy closes."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    copy = os.fdopen(os.dup(descriptor), "rb")
+    with copy as file, fits.open(file, memmap=False, **options) as hdus:
+        yield hdus
 
 
 def _is_compressed(hdu) -> bool:
@@ -335,9 +358,19 @@ def joined(primary: fits.Header, own: fits.Header) -> fits.Header:
 
 def _number(header: fits.Header, key: str, default: float) -> float:
     value = header.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value)):
         raise ValueError(f"{key} is {value!r}, a number is expected")
     return float(value)
+
+
+def _blank(header: fits.Header) -> int | None:
+    if "BLANK" not in header:
+        return None
+    value = _number(header, "BLANK", 0.0)
+    if not value.is_integer():
+        raise ValueError(f"BLANK is {value!r}, a whole number is expected")
+    return int(value)
 
 
 def _layout(hdu) -> PixelLayout:
@@ -345,25 +378,20 @@ def _layout(hdu) -> PixelLayout:
     header = hdu.header
     bitpix = int(header["BITPIX"])
     dtype = np.dtype(f">{'f' if bitpix < 0 else 'i'}{abs(bitpix) // 8}" if bitpix != 8 else "u1")
-    blank = header.get("BLANK") if bitpix > 0 else None
     return PixelLayout(
         hdu.fileinfo()["datLoc"],
         (int(header["NAXIS2"]), int(header["NAXIS1"])),
         dtype,
         _number(header, "BSCALE", 1.0),
         _number(header, "BZERO", 0.0),
-        int(blank) if isinstance(blank, int) else None,
+        _blank(header) if bitpix > 0 else None,
     )
 
 
-def _decode(path: Path, inflated, number: int) -> tuple[fits.Header, PixelLayout, Spool]:
+def _decode(descriptor: int, number: int) -> tuple[fits.Header, PixelLayout, Spool]:
     """Decode a tile-compressed image, some rows at a time, into a temporary file."""
     spool = Spool()
-    with (
-        _handle(path, inflated) as file,
-        fits.open(file, memmap=False) as hdus,
-        spool.writer() as out,
-    ):
+    with _opened(descriptor) as hdus, spool.writer() as out:
         hdu = hdus[number]
         if len(hdu.shape) != 2:
             raise ValueError(f"compressed image of {len(hdu.shape)} dimensions, 2 are expected")

@@ -2,16 +2,17 @@
 
 import gzip
 import os
-import stat
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
 from astropy.io import fits
 
 from soxsdark.errors import InputError
-from soxsdark.frame import joined, reading
+from soxsdark.frame import is_packed, joined, reading
+from soxsdark.regular_file import open_regular
 
 Shape = tuple[int, int]
 MAGIC = b"SIMPLE  ="
@@ -40,22 +41,27 @@ def read_header(path: Path, extension: int | str | None = None) -> tuple[fits.He
     InputError
         Not a regular file, not readable, not FITS, or cut short.
     """
-    with reading(path), warnings.catch_warnings(action="ignore"):
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{path}: a pipe, socket or device, expected a regular file")
-        if status.st_size == 0:
+    with (
+        reading(path),
+        warnings.catch_warnings(action="ignore"),
+        open_regular(path) as stored,
+        _unpacked(stored) as file,
+    ):
+        on_disk = os.fstat(stored.fileno()).st_size
+        if on_disk == 0:
             raise InputError(f"{path}: empty file (0 bytes)")
-        packed = path.suffix.lower() == ".gz"
-        with gzip.open(path) if packed else path.open("rb") as file:
-            size = None if packed else status.st_size
-            primary = None
-            for number, header in enumerate(_headers(path, file, size)):
-                primary = header if primary is None else primary
-                shape = _image_shape(header)
-                if shape is not None and _is_chosen(header, number, extension):
-                    return header if header is primary else joined(primary, header), shape
+        size = on_disk if file is stored else None
+        primary = None
+        for number, header in enumerate(_headers(path, file, size)):
+            primary = header if primary is None else primary
+            shape = _image_shape(header)
+            if shape is not None and _is_chosen(header, number, extension):
+                return header if header is primary else joined(primary, header), shape
     return primary, None
+
+
+def _unpacked(stored: IO[bytes]):
+    return gzip.open(stored) if is_packed(stored) else nullcontext(stored)
 
 
 def _headers(path: Path, file: IO[bytes], size: int | None) -> Iterator[fits.Header]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from soxsdark.amplifiers import cut
 from soxsdark.calibration import MasterBias, open_master_bias
+from soxsdark.description import Description
 from soxsdark.errors import InputError
 from soxsdark.file_set import FileSet
 from soxsdark.frame import Frame, is_product
@@ -19,7 +20,7 @@ from soxsdark.orientation import to_raw, turned_lengths
 from soxsdark.previous import Previous, open_previous
 from soxsdark.product import read_input_mask
 from soxsdark.record import sha256_of
-from soxsdark.settings import EffectiveSettings, Settings
+from soxsdark.settings import EffectiveSettings, MdarkSettings, Settings
 from soxsdark.setups import describe
 from soxsdark.sof import read_inputs
 from soxsdark.survey import RawDark
@@ -132,53 +133,66 @@ def open_inputs(
     SettingsError
         The instrument profile does not exist or is wrong.
     """
-    chosen = settings.for_arm(None).values
-    opened, skipped = _raws(files, chosen.data_extension)
+    asked = settings.for_arm(None).values
+    opened, skipped = _raws(files, asked.data_extension)
     if not opened:
         raise InputError(f"{files.source or files.name}: no {kind.name} frames in it")
     instrume = str(opened[0][0].header.get("INSTRUME", ""))
-    profile = load_profile(chosen.instrument) if chosen.instrument else recognise(instrume)
-    darks = []
-    for frame, tag in opened:
-        _check_tag(frame.path, tag, kind)
-        about = describe(
-            frame.path, frame.header, frame.layout.shape, profile, chosen, tag, kind.name
-        )
-        darks.append((frame, about, tag))
-    effective = settings.for_arm(darks[0][1].arm)
-    values = effective.values
-    if values != chosen:
-        darks = [
-            (f, describe(f.path, f.header, f.layout.shape, profile, values, tag, kind.name), tag)
-            for f, _, tag in darks
-        ]
-    abouts = [about for _, about, _ in darks]
+    profile = load_profile(asked.instrument) if asked.instrument else recognise(instrume)
+    darks, effective = _described(opened, profile, settings, kind)
+    abouts = [dark.about for dark in darks]
     check_one_setup(abouts, effective.values.exposure_time_tolerance)
-    found = tuple(RawDark(*d) for d in darks)
-    minimum = effective.values.minimum_frame_count
-    if len(found) < minimum:
-        raise InputError(
-            f"{files.source or files.name}: {len(found)} {kind.name} frame"
-            f"{'' if len(found) == 1 else 's'}, at least {minimum} (minimum-frame-count) are "
-            "needed; add frames"
-        )
-    own = files.bad_pixel_map
-    given = bad_pixel_map or (own.path if own else None)
-    tag = own.tag if own and not bad_pixel_map else f"BP_MAP_{found[0].about.arm or ''}".rstrip("_")
-    mask = _open_map(Path(given), tag, found[0]) if given else None
-    bias = _open_bias(files, master_bias, found[0], profile, kind)
+    _check_enough(files, darks, effective.values.minimum_frame_count, kind)
+    mask = _given_map(files, bad_pixel_map, darks[0])
+    bias = _open_bias(files, master_bias, darks[0], profile, kind)
     if bias is None and kind is DARK and effective.values.require_master_bias:
         raise InputError(
             f"{files.source or files.name}: no master bias given, and require-master-bias is true; "
             "give one with --master-bias, or in the SOF with tag MASTER_BIAS_<ARM>"
         )
     remarks = (*settings.notes, *skipped, *setup_remarks(abouts), *(bias.remarks if bias else ()))
-    own_file = own_profile(chosen.instrument)
-    inputs = Inputs(files.name, found, profile, effective, mask, remarks, kind, bias, own_file)
+    own_file = own_profile(asked.instrument)
+    inputs = Inputs(files.name, darks, profile, effective, mask, remarks, kind, bias, own_file)
     if previous is None:
         return inputs
     before = open_previous(previous, inputs)
     return replace(inputs, previous=before, of_set=(*remarks, *before.remarks))
+
+
+def _described(
+    opened: Sequence[tuple[Frame, str | None]], profile: Profile, settings: Settings, kind: Kind
+) -> tuple[tuple[RawDark, ...], EffectiveSettings]:
+    """Describe the frames with the settings of their arm, which the first of them tells."""
+
+    def with_settings(values: MdarkSettings) -> tuple[RawDark, ...]:
+        return tuple(RawDark(frame, about(frame, tag, values), tag) for frame, tag in opened)
+
+    def about(frame: Frame, tag: str | None, values: MdarkSettings) -> Description:
+        shape = frame.layout.shape
+        return describe(frame.path, frame.header, shape, profile, values, tag, kind.name)
+
+    for frame, tag in opened:
+        _check_tag(frame.path, tag, kind)
+    asked = settings.for_arm(None)
+    darks = with_settings(asked.values)
+    effective = settings.for_arm(darks[0].about.arm)
+    return darks if effective.values == asked.values else with_settings(effective.values), effective
+
+
+def _check_enough(files: FileSet, darks: Sequence[RawDark], minimum: int, kind: Kind) -> None:
+    if len(darks) < minimum:
+        raise InputError(
+            f"{files.source or files.name}: {len(darks)} {kind.name} frame"
+            f"{'' if len(darks) == 1 else 's'}, at least {minimum} (minimum-frame-count) are "
+            "needed; add frames"
+        )
+
+
+def _given_map(files: FileSet, given: Path | str | None, dark: RawDark) -> BadPixelMap | None:
+    own = files.bad_pixel_map
+    if given:
+        return _open_map(Path(given), f"BP_MAP_{dark.about.arm or ''}".rstrip("_"), dark)
+    return _open_map(own.path, own.tag or "", dark) if own else None
 
 
 def _check_tag(path: Path, tag: str | None, kind: Kind) -> None:

@@ -1,41 +1,47 @@
 """Nights of darks: sets found, those that are due reduced, and what there is to say of it."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from soxsdark.errors import ExitCode
+from soxsdark.errors import ExitCode, InputError
 from soxsdark.find_frames import Memory
-from soxsdark.find_sets import UNDATED, DarkSet, FoundSets, find_sets
+from soxsdark.find_sets import DarkSet, FoundSets, find_sets
 from soxsdark.hashes import Hashes
 from soxsdark.instruments import load_profile
 from soxsdark.kinds import DARK
 from soxsdark.lock import held
 from soxsdark.night_files import publish_index, publish_night, retire_superseded
-from soxsdark.nights import Boundary, utc_now
+from soxsdark.nights import UNDATED, Boundary, utc_now
 from soxsdark.publish import sweep_orphans
 from soxsdark.recipe import Names
 from soxsdark.reduce_sets import (
     Job,
     SetResult,
     State,
+    Workers,
     due,
     finished,
     reduce_sets,
     too_small,
 )
 from soxsdark.reduction import Progress
+from soxsdark.set_report import has_report
 from soxsdark.set_state import Earlier, why_due
 from soxsdark.settings import Settings
+from soxsdark.trend_database import Database
+from soxsdark.trend_history import jumps, previous_master
 
 LOCK = ".soxsdark.lock"
 GRAVEST = (
     ExitCode.BUG,
+    ExitCode.SHORTAGE,
     ExitCode.PRODUCT_PROBLEM,
     ExitCode.WRONG_SETTINGS,
     ExitCode.WRONG_INPUTS,
@@ -43,6 +49,7 @@ GRAVEST = (
     ExitCode.DONE_PARTIAL,
 )
 """Exit codes of several sets: the first of these that occurred counts."""
+Answer = TypeVar("Answer")
 NightChoice = date | Literal["last"] | None
 
 
@@ -62,6 +69,8 @@ class NightReport:
         Sets of earlier runs whose frames are in other sets now.
     empty : str
         Why there is no set at all; empty if there are some, or if none are fine.
+    warnings : tuple of str
+        Of the database, a line each: the products do not depend on it.
     """
 
     results: tuple[SetResult, ...]
@@ -69,14 +78,28 @@ class NightReport:
     others: int = 0
     superseded: tuple[str, ...] = ()
     empty: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
-        """The gravest that occurred."""
+        """The gravest that occurred; a metric that jumps counts as PARTIAL."""
         codes = {result.exit_code for result in self.results}
+        if any(result.jumps for result in self.results):
+            codes.add(ExitCode.DONE_PARTIAL)
         if self.problems or self.empty:
             codes.add(ExitCode.WRONG_INPUTS)
         return next((code for code in GRAVEST if code in codes), ExitCode.DONE)
+
+
+@dataclass
+class _Night:
+    """One night: what is known of it, and what remains to be done."""
+
+    name: str
+    hashes: Hashes
+    done: list[SetResult]
+    jobs: dict[str, Job]
+    """Of the sets that have no result yet."""
 
 
 @dataclass
@@ -98,6 +121,8 @@ class NightRun:
         Nights without darks are fine.
     dry_run : bool
         Only tell what would be done; nothing is written.
+    report : bool
+        Make a page of every set that has none.
     settle : float
         While frames arrive: seconds for which a file must not have been written, or it is left for
         later; so is a set that is too small, as long as `set-gap`. 0: nothing is left.
@@ -112,6 +137,7 @@ class NightRun:
     redo: bool = False
     allow_empty: bool = False
     dry_run: bool = False
+    report: bool = False
     settle: float = 0.0
     command: tuple[str, ...] = ()
     _memory: Memory = field(default_factory=dict, repr=False)
@@ -134,8 +160,14 @@ class NightRun:
         with nullcontext() if self.dry_run else held(self.products / LOCK):
             yield
 
-    def once(self, progress: Progress | None = None) -> NightReport:
+    def once(self, progress: Progress | None = None, workers: Workers | None = None) -> NightReport:
         """Find the sets, reduce those that are due, publish what there is to say.
+
+        Parameters
+        ----------
+        progress : callable, optional
+        workers : Workers, optional
+            Who reduces the sets; one follows the other in this process when not given.
 
         Raises
         ------
@@ -147,26 +179,41 @@ class NightRun:
         found = find_sets(self.raw, self.settings, self._memory, self.settle)
         chosen = [one for one in found.sets if self._is_chosen(one, now)]
         problems = tuple(self._problems(found, now))
-        results, superseded = [], []
-        for night, sets in groupby(sorted(chosen, key=_by_night), key=attrgetter("folder")):
-            done: list[SetResult] = []
-            try:
-                for result in self._results(self.products / night, list(sets), progress):
-                    done.append(result)
-            finally:
-                if not self.dry_run:
-                    superseded += self._publish(night, found, done, problems)
-            results += sorted(done, key=attrgetter("name"))
-        if results and not self.dry_run:
+        told = _Told(self, found, problems if self.night else ())
+        by_night = groupby(sorted(chosen, key=_by_night), key=attrgetter("folder"))
+        nights = [self._plan_night(name, list(sets)) for name, sets in by_night]
+        self._reduce(nights, told, progress, workers)
+        if nights and not self.dry_run:
             sweep_orphans(self.products)
             publish_index(self.products)
         return NightReport(
-            tuple(results),
+            tuple(told.results),
             problems,
             found.frames.others,
-            tuple(superseded),
-            "" if results or self.allow_empty else self._empty(now),
+            tuple(told.superseded),
+            "" if nights or self.allow_empty else self._empty(now),
+            tuple(dict.fromkeys(told.warnings)),
         )
+
+    def _reduce(
+        self,
+        nights: Sequence[_Night],
+        told: "_Told",
+        progress: Progress | None,
+        workers: Workers | None,
+    ) -> None:
+        """Reduce what is due, and tell of each night when it and those before it are done."""
+        waiting, by_name = deque(nights), {night.name: night for night in nights}
+        jobs = [job for night in nights for job in night.jobs.values()]
+        try:
+            for result in reduce_sets(jobs, progress, workers, told.prepare):
+                night = by_name[result.night]
+                self._take(night, result, told)
+                while waiting and not waiting[0].jobs:
+                    told.tell(waiting.popleft())
+        finally:
+            for night in waiting:
+                told.tell(night)
 
     def _is_chosen(self, one: DarkSet, now: datetime) -> bool:
         wanted = one.boundary.last_ended(now) if self.night == "last" else self.night
@@ -205,34 +252,34 @@ class NightRun:
         of = f" of the night {night}" if night else ""
         return f"{self.raw}: no raw darks{of} below it; --allow-empty if that is fine"
 
-    def _results(
-        self, folder: Path, sets: Sequence[DarkSet], progress: Progress | None
-    ) -> Iterator[SetResult]:
-        """What becomes of the sets of a night, those first that need not be reduced."""
+    def _plan_night(self, name: str, sets: Sequence[DarkSet]) -> _Night:
+        """What is to be done of a night, and the results of what need not be."""
+        folder = self.products / name
         if folder.is_dir() and not self.dry_run:
             # of a run that was killed; where nothing is due, nobody else would
             sweep_orphans(folder)
-        hashes = Hashes(folder)
-        jobs = {}
+        night = _Night(name, Hashes(folder), [], {})
         for one in sets:
-            planned = self._plan(one, folder, hashes)
+            planned = self._plan(one, folder, night.hashes)
             if isinstance(planned, Job):
-                jobs[one.name] = planned
+                night.jobs[one.name] = planned
             else:
-                yield planned
-        for result in reduce_sets(jobs.values(), progress):
-            one = jobs[result.name].dark_set
-            if result.state is State.DONE:
-                _learn(hashes, folder, one)
-            elif result.state is State.FAILED and result.exit_code != ExitCode.PRODUCT_PROBLEM:
-                self._failed[self._fingerprint(one)] = result
-            yield result
-        if not self.dry_run:
-            hashes.save()
+                night.done.append(planned)
+        return night
+
+    def _take(self, night: _Night, result: SetResult, told: "_Told") -> None:
+        """Keep the result of a set."""
+        one = night.jobs.pop(result.name).dark_set
+        night.done.append(result)
+        if result.state is State.DONE:
+            _learn(night.hashes, self.products / night.name, one)
+            told.index(night.name, {one.name})
+        elif result.state is State.FAILED and result.exit_code != ExitCode.PRODUCT_PROBLEM:
+            self._failed[self._fingerprint(one)] = result
 
     def _plan(self, one: DarkSet, folder: Path, hashes: Hashes) -> Job | SetResult:
         """The result of a set that is not to be reduced now, or the job that it is."""
-        job = Job(one, folder, self.settings, command=self.command)
+        job = Job(one, folder, self.settings, command=self.command, report=self.report)
         if one.is_too_small:
             return too_small(one) if self.dry_run else job
         if (failed := self._failed.get(self._fingerprint(one))) is not None:
@@ -242,6 +289,8 @@ class NightRun:
             hashes.expect(entry.path for entry in one.frames)
         except OSError as error:
             why = f"{error.filename} cannot be read"
+        if not why and self.report and not self.dry_run and not has_report(folder, one.name):
+            return replace(job, current=True)
         if not why:
             earlier = Earlier.read(folder / Names.of(one.name, DARK).record)
             return finished(one, folder, earlier, State.UNCHANGED)
@@ -252,21 +301,70 @@ class NightRun:
     def _fingerprint(self, one: DarkSet) -> tuple:
         return one.name, *(self._memory[entry.path][0] for entry in one.frames)
 
-    def _publish(
-        self, night: str, found: FoundSets, done: Sequence[SetResult], problems: Sequence[str]
-    ) -> list[str]:
+
+@dataclass
+class _Told:
+    """What a run tells: records and pages of nights, the database, and the report at its end."""
+
+    run: NightRun
+    found: FoundSets
+    problems: Sequence[str]
+    """For the record of each night."""
+    results: list[SetResult] = field(default_factory=list)
+    superseded: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def tell(self, night: _Night) -> None:
         """Tell of a night, and move what is superseded: in the nights beside, too, since a set may
         turn out to begin earlier, and nights may be set to begin at another hour.
         """
-        folders = [night, *_beside(night)]
-        sets = [one for one in found.sets if one.folder in folders]
-        moved = {name: retire_superseded(self.products / name, sets) for name in folders}
-        told = problems if self.night else ()
-        publish_night(self.products / night, done, self.raw, told)
+        done = sorted(night.done, key=attrgetter("name"))
+        if self.run.dry_run:
+            self.results += done
+            return
+        products, raw = self.run.products, self.run.raw
+        folders = [night.name, *_beside(night.name)]
+        sets = [one for one in self.found.sets if one.folder in folders]
+        moved = {name: retire_superseded(products / name, sets) for name in folders}
+        for name in folders:
+            if name == night.name or moved[name]:
+                self.index(name)
+        done = [self._judged(result) for result in done]
+        publish_night(products / night.name, done, raw, self.problems)
         for name in folders[1:]:
             if moved[name]:
-                publish_night(self.products / name, (), self.raw)
-        return sum(moved.values(), [])
+                publish_night(products / name, (), raw)
+        night.hashes.save()
+        self.superseded += sum(moved.values(), [])
+        self.results += done
+
+    def index(self, night: str, names: set[str] | None = None) -> None:
+        """Bring the database in line with the records of a night."""
+        self.warnings += self._ask(lambda database: database.sync(night, names), [])
+
+    def prepare(self, job: Job) -> Job:
+        """Add the master dark to compare with."""
+        one = job.dark_set
+        found = self._ask(lambda database: previous_master(database, one.setup, one.start), None)
+        path = self.run.products / found if found else None
+        return replace(job, previous=path if path and path.exists() else None)
+
+    def _judged(self, result: SetResult) -> SetResult:
+        """Add what is unusual for a set among those before it."""
+        if not result.is_done:
+            return result
+        record = f"{result.night}/{Names.of(result.name, DARK).record}"
+        found = self._ask(lambda database: jumps(database, record), ())
+        return replace(result, jumps=tuple(map(str, found)))
+
+    def _ask(self, ask: Callable[[Database], Answer], otherwise: Answer) -> Answer:
+        """Use the database; what is wrong with it is a warning."""
+        try:
+            with Database.open(self.run.products, write=True) as database:
+                return ask(database)
+        except InputError as error:
+            self.warnings.append(str(error))
+            return otherwise
 
 
 def _by_night(one: DarkSet) -> tuple[str, str]:

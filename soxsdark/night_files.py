@@ -9,19 +9,22 @@ from typing import Any
 from soxsdark.errors import InputError, ProductError
 from soxsdark.find_sets import DarkSet
 from soxsdark.kinds import DARK
+from soxsdark.nights import RECORD
+from soxsdark.pages import render
 from soxsdark.publish import publish_changed, writing
 from soxsdark.recipe import Names
 from soxsdark.record import json_text
 from soxsdark.record_file import load_json
 from soxsdark.reduce_sets import SetResult, State
+from soxsdark.report import page_file
+from soxsdark.set_report import thumbnail_file
 from soxsdark.set_state import Earlier
 from soxsdark.sof import read_sof
 from soxsdark.version import __version__
 
-RECORD = "night.json"
 PAGE = "index.html"
 SUPERSEDED = "superseded"
-ENTRY = ("name", "frames", "state", "qa-flag", "exit-code", "reasons")
+ENTRY = ("name", "frames", "state", "qa-flag", "exit-code", "reasons", "jumps")
 """What the record says of a set."""
 
 
@@ -58,7 +61,7 @@ def publish_night(
         "problems": list(problems),
     }
     rows = [_row(folder, entry) for entry in record["sets"]]
-    page = _page("night.html", night=record, rows=rows)
+    page = render("night.html", night=record, rows=rows)
     publish_changed(folder, {RECORD: json_text(record), PAGE: page})
 
 
@@ -75,7 +78,7 @@ def publish_index(products: Path) -> None:
         verdicts = Counter(map(_verdict, _sets_of(path)))
         name, sets = path.parent.name, verdicts.total()
         nights.append({"name": name, "sets": sets, "verdicts": sorted(verdicts.items())})
-    publish_changed(products, {PAGE: _page("nights.html", nights=nights)})
+    publish_changed(products, {PAGE: render("nights.html", nights=nights)})
 
 
 def retire_superseded(folder: Path, sets: Sequence[DarkSet]) -> list[str]:
@@ -161,7 +164,10 @@ def _sets_of(path: Path) -> list[dict[str, Any]]:
 def _entry(result: SetResult) -> dict[str, Any]:
     state = State.DONE if result.is_done else result.state
     verdict, reasons = result.verdict or None, list(result.reasons)
-    values = result.name, result.frames, state, verdict, int(result.exit_code), reasons
+    values = (
+        result.name, result.frames, state, verdict, int(result.exit_code), reasons,
+        list(result.jumps),
+    )  # fmt: skip
     return dict(zip(ENTRY, values, strict=True))
 
 
@@ -173,7 +179,7 @@ def _row(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
     """Add to a set what there is of it: files as (word, name), and whether they are older."""
     names = Names.of(entry["name"], DARK)
     files = {
-        "report": f"{entry['name']}.html",
+        "report": page_file(entry["name"]),
         "master dark": names.master,
         "mask": names.mask,
         "record": names.record,
@@ -183,15 +189,7 @@ def _row(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
     }
     there = {word: name for word, name in files.items() if (folder / name).exists()}
     older = entry["state"] != State.DONE and "master dark" in there
-    return {**entry, "links": list(there.items()), "older": older}
-
-
-def _page(template: str, **values) -> bytes:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(
-        loader=PackageLoader("soxsdark"), autoescape=True, undefined=StrictUndefined
-    )
-    pages.filters["verdict"] = _verdict
-    # the names of files that are not UTF-8 are lone surrogates
-    return pages.get_template(template).render(values).encode("utf-8", "backslashreplace")
+    small = thumbnail_file(entry["name"])
+    picture = small if "report" in there and (folder / small).exists() else None
+    more = {"links": list(there.items()), "older": older, "picture": picture}
+    return {**entry, **more, "verdict": _verdict(entry)}

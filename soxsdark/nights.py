@@ -4,6 +4,10 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+UNDATED = "undated"
+"""Name of the folder of sets without a date."""
+RECORD = "night.json"
+"""What a night's folder says of its sets."""
 HOURS_A_DAY = 24
 DEGREES_AN_HOUR = 15
 MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)

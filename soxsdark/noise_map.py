@@ -1,4 +1,4 @@
-"""create_noise_map: which pixels scatter more than read noise and shot noise allow.
+"""The noise image: which pixels scatter more than read noise and shot noise allow.
 
 The scatter of a few samples is spread like chi, so thresholds are probabilities under that
 distribution, not multiples of a histogram's width. High outliers that stand apart may be
@@ -6,14 +6,12 @@ cosmic rays: a pixel is noisy only if it scatters too much with them and without
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from soxsdark.chi_square import chi_square_isf
-from soxsdark.errors import UsageError
 from soxsdark.stacking import column_sum, run_median
 
 EVENT = 5.0
@@ -54,17 +52,6 @@ class NoiseMask:
     """True = bad: scatters too little (only where a lower threshold is set)."""
     scale: float
     """Typical variance of unflagged pixels over the expected one; near 1."""
-
-
-@dataclass(frozen=True)
-class NoiseMap:
-    """What `create_noise_map` returns; images of the frames' shape."""
-
-    noise: np.ndarray
-    """Scatter of each stack, unit of the frames."""
-    mask: np.ndarray
-    """True = bad: noisy (or too quiet, where asked for)."""
-    scale: float
 
 
 def tail_probability(k: float) -> float:
@@ -250,58 +237,3 @@ def threshold_noise(
     scale = noise_scale(squares, exceedance[judged], iterations=iterations)
     still = np.zeros_like(judged) if quiet is None else judged & (quiet < scale)
     return NoiseMask(exceedance > scale, still, scale)
-
-
-def create_noise_map(
-    frames: Sequence,
-    *,
-    masks: Sequence[np.ndarray | None] | None = None,
-    upper: float = 4.0,
-    lower: float | None = None,
-    iterations: int = 3,
-    noise=None,
-    equalise_levels: bool = True,
-) -> NoiseMap:
-    """Measure the scatter of each pixel along a stack and flag the noisy ones.
-
-    Parameters
-    ----------
-    frames, masks, noise, equalise_levels
-        As in `clip_and_stack`.
-    upper, lower, iterations
-        Thresholds as equivalent Gaussian sigmas (lower None: off), rounds of clipping.
-
-    Raises
-    ------
-    UsageError
-        If the frames do not fit together, or there are fewer than two.
-    """
-    from soxsdark.block import BlockOptions
-    from soxsdark.stack_input import (
-        as_stack,
-        check_clipping,
-        equal_levels,
-        expected_noise,
-        process_stack,
-    )
-
-    check_clipping(upper=upper, lower=lower, iterations=iterations)
-    if lower is not None and lower > MOST_LOWER:
-        raise UsageError(f"lower should be at most {MOST_LOWER:g} (got {lower!r})")
-    stack = as_stack(frames, masks)
-    samples = stack.samples
-    if len(samples) < 2:
-        raise UsageError("a noise map needs at least two frames (got 1)")
-    if equalise_levels:
-        samples, _ = equal_levels(samples)
-    expected = expected_noise(samples, stack, noise)
-    options = BlockOptions("noise-model", 1.0, 0, upper, lower, expected.slope)
-    images = {
-        name: np.empty(samples.shape[1:]) for name in ("scatter", "relative", "exceedance", "quiet")
-    }
-    for rows, _, block in process_stack(samples, expected, options):
-        for name, image in images.items():
-            image[rows] = getattr(block, name).reshape(image[rows].shape)
-    scatter = images.pop("scatter")
-    found = threshold_noise(**images, iterations=iterations)
-    return NoiseMap(scatter, found.noisy | found.quiet, found.scale)

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from soxsdark.description import Description
 from soxsdark.errors import InputError
 from soxsdark.instruments import as_number, size_text
-from soxsdark.setups import Description
 
 TIMES = {"exposure time", "DIT"}
 """Setup keys that are compared within a tolerance."""

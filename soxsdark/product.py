@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from .errors import InputError
 from .fits_writer import Image, Plan, Written, write_files
+from .regular_file import open_regular
 
 _MASK_EXTENSIONS = ("QUAL", "MASK")
 _IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
@@ -131,7 +132,7 @@ def reading(path: Path | str, what: str) -> Iterator[fits.HDUList]:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             # Astropy leaves a file open that it opened itself and cannot parse.
-            with open(path, "rb") as stream, fits.open(stream, memmap=False) as hdus:
+            with open_regular(path) as stream, fits.open(stream, memmap=False) as hdus:
                 yield hdus
         # Some cards may be odd; pixels may not be missing.
         if any("truncated" in str(warning.message) for warning in said):

@@ -13,20 +13,24 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from .errors import ProductError
+from .errors import LockedError, ProductError
 
 PREFIX = ".soxsdark-"
+PATIENCE = 60.0
+"""Seconds to wait for another run that is publishing, which takes some milliseconds."""
 LOCK = ".lock"
 
 _FOLDER = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
 _NO_HARD_LINKS = frozenset(
     (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 )
+_NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF))
 _NO_FOLDER_SYNC = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EBADF))
 
 
@@ -91,7 +95,7 @@ class Workspace:
 
     def __enter__(self) -> "Workspace":
         with writing(self.directory):
-            if self._target.exists() and not self._target.is_dir():
+            if os.path.lexists(self._target) and not self._target.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, "it is not a folder")
             self._target.mkdir(parents=True, exist_ok=True)
             sweep_orphans(self._target)
@@ -129,8 +133,10 @@ class Workspace:
         """
         names = list(names)
         for name in names:
-            target = self._target / name
-            if target.is_dir() and not target.is_symlink():
+            with writing(self.directory / name):
+                target = self._target / name
+                is_folder = target.is_dir() and not target.is_symlink()
+            if is_folder:
                 raise ProductError(f"{self.directory / name}: is a folder; move it away")
         taken = [self.directory / name for name in names if os.path.lexists(self._target / name)]
         if taken and not overwrite:
@@ -164,12 +170,34 @@ class Workspace:
                 _sync(self.path(name))
         with writing(self.directory):
             _sync(folder)
-        with ExitStack() as undo:
+        with self._turn(), ExitStack() as undo:
             for name in order:
                 self._place(name, overwrite, undo)
             with writing(self.directory):
                 _sync(self._target)
             undo.pop_all()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Publish while nobody else does here, so that two sets of files never mingle.
+
+        The folder itself is locked, which leaves nothing behind; NFS knows no such lock, and what
+        would mingle there is told by the run ids.
+        """
+        with writing(self.directory):
+            folder = os.open(self._target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            patience = time.monotonic() + PATIENCE
+            while not take_lock(folder):
+                if time.monotonic() > patience:
+                    raise LockedError(
+                        f"{self.directory}: another run has been publishing here for "
+                        f"{PATIENCE:g} s; try again later"
+                    )
+                time.sleep(0.01)
+            yield
+        finally:
+            os.close(folder)
 
     def _place(self, name: str, overwrite: bool, undo: ExitStack) -> None:
         source, target = self.path(name), self._target / name
@@ -183,6 +211,17 @@ class Workspace:
             undo.callback(_take_back, target, os.stat(source), None)
             if not _link(source, target):
                 raise _exists(self.directory / name)
+
+
+def spare_inputs(output: Path, names: Iterable[str], inputs: Iterable[Path | str | None]) -> None:
+    """Raise `ProductError` if a file to be written in `output` is one of the inputs of the run."""
+    known = {os.path.realpath(path) for path in inputs if path is not None}
+    for name in names:
+        if os.path.realpath(output / name) in known:
+            raise ProductError(
+                f"{output / name}: is an input of this run and would be written over; "
+                "choose another folder with -o"
+            )
 
 
 def publish_changed(
@@ -278,7 +317,7 @@ def take_lock(lock: int) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        return error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+        return error.errno in _NO_LOCKS
     return True
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from soxsdark.clock import Clock
 from soxsdark.compiled import path_in_use
-from soxsdark.errors import ProductError, UsageError
+from soxsdark.errors import ProductError, UsageError, shortages
 from soxsdark.file_set import Entry, FileSet
 from soxsdark.headers import ProductFacts, product_header
 from soxsdark.inputs import Inputs, find_files, open_inputs
 from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.names import Names
 from soxsdark.product import Product, write_products
-from soxsdark.publish import Workspace
+from soxsdark.publish import Workspace, spare_inputs
 from soxsdark.record import (
     RunIdentity,
     failure_record,
@@ -182,7 +182,8 @@ def _make(
         with run_log(work.path(names.log), settings.logging, identity.run_id) as logger:
             run = _Run(kind, files, settings, calibrations, names, gallery, identity)
             try:
-                return run.reduce(work, Path(output), logger, overwrite, progress)
+                with shortages():
+                    return run.reduce(work, Path(output), logger, overwrite, progress)
             except BaseException as error:
                 run.leave_failure(work, logger, error)
                 raise
@@ -193,16 +194,9 @@ def _spare_inputs(output: Path, names: Names, files: FileSet, *others) -> None:
 
     Bad-pixel map and previous master alone may be those of an earlier run of this set.
     """
-    known = {e.path.resolve() for e in files.frames}
-    if files.master_bias is not None:
-        known.add(files.master_bias.path.resolve())
-    known |= {Path(p).resolve() for p in (files.source, *others) if p is not None}
-    for name in (*names.products, *names.failure):
-        if (output / name).resolve() in known:
-            raise ProductError(
-                f"{output / name}: is an input of this run and would be written over; "
-                "choose another folder with -o"
-            )
+    own = files.master_bias.path if files.master_bias else None
+    inputs = (*(entry.path for entry in files.frames), own, files.source, *others)
+    spare_inputs(output, (*names.products, *names.failure), inputs)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import numpy as np
 from .compiled import path_in_use
 from .errors import ExitCode, SoxsdarkError, place_of
 from .publish import writing
+from .regular_file import open_regular
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def sha256_of(path: Path | str) -> str:
     OSError
         The file cannot be read.
     """
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from soxsdark.errors import InputError
 from soxsdark.product import reading
 from soxsdark.record import sha256_of
-from soxsdark.record_file import load_json, require_regular
+from soxsdark.record_file import load_json
 from soxsdark.record_model import Product
 from soxsdark.settings_layers import show_key
 
@@ -36,9 +36,9 @@ def states(folder: Path, products: Iterable[Product], run_id: str) -> list[State
 
 def _state(path: Path, product: Product, run_id: str) -> str:
     try:
+        unchanged = sha256_of(path) == product.sha256
         # what is no FITS file has no header to say it
         own = run_id_of(path) if product.datasums else run_id
-        unchanged = sha256_of(path) == product.sha256
     except FileNotFoundError:
         return "missing"
     except (OSError, InputError) as error:
@@ -56,7 +56,6 @@ def run_id_of(path: Path) -> str | None:
     OSError, InputError
         The file cannot be read.
     """
-    require_regular(path)
     with reading(path, "a product") as hdus:
         return str(hdus[0].header.get(RUN_ID, "")) or None
 

@@ -1,7 +1,6 @@
 """A record back from its file, which anybody may have written."""
 
 import json
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 
 from soxsdark.errors import InputError
 from soxsdark.record_model import model_of
+from soxsdark.regular_file import open_regular
 from soxsdark.settings_layers import show, show_key
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def load_json(path: Path) -> dict[str, Any]:
         The file cannot be read, is too large, or holds something else.
     """
     try:
-        require_regular(path)
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             text = stream.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a possible file name"
@@ -59,12 +58,6 @@ def load_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds {_shown(content)}, expected a record (a JSON object)")
     return content
-
-
-def require_regular(path: Path) -> None:
-    """Refuse folders, pipes and devices, which could be read without an end."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise InputError(f"{path}: is not a regular file")
 
 
 def _refuse(name: str) -> None:

@@ -9,7 +9,7 @@ from soxsdark.errors import InputError, SettingsError
 from soxsdark.file_set import Entry, FileSet
 from soxsdark.instruments import load_profile
 from soxsdark.record import sha256_of
-from soxsdark.record_file import read_record, require_regular
+from soxsdark.record_file import read_record
 from soxsdark.record_model import FailedRun, File, MasterRun, SubtractRun
 from soxsdark.record_model import Product as Recorded
 from soxsdark.settings import Settings
@@ -105,7 +105,6 @@ def _inputs(record: MasterRun | SubtractRun) -> list[File]:
 def _check_unchanged(file: File, record: Path) -> None:
     path = Path(file.path)
     try:
-        require_regular(path)
         found = sha256_of(path)
     except OSError as error:
         raise InputError(

@@ -1,17 +1,20 @@
-"""Sets of darks reduced one by one: one that fails does not stop the others."""
+"""Sets of darks reduced, one by one or side by side: one that fails does not stop the others."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from soxsdark.errors import ExitCode, SoxsdarkError, bug_line
+from soxsdark.errors import ExitCode, InputError, SoxsdarkError, bug_line
 from soxsdark.find_sets import DarkSet
 from soxsdark.kinds import DARK
 from soxsdark.publish import publish_changed
 from soxsdark.recipe import Names, mdark
 from soxsdark.reduction import Progress
+from soxsdark.set_report import make_report, remove_report
 from soxsdark.set_state import Earlier
 from soxsdark.settings import Settings
 from soxsdark.sof import sof_content
@@ -38,6 +41,12 @@ class Job:
     why: str = ""
     """Why it must be reduced."""
     command: tuple[str, ...] = ()
+    report: bool = False
+    """Whether a page of the set is wanted."""
+    current: bool = False
+    """Whether its products are, so that the page alone is missing."""
+    previous: Path | None = None
+    """Master dark to compare with, if it can be used."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,8 @@ class SetResult:
     log : Path or None
     metrics : dict
         Value of each metric.
+    jumps : tuple of str
+        Metrics that are far from their history, a line each.
     """
 
     name: str
@@ -72,6 +83,7 @@ class SetResult:
     why: str = ""
     log: Path | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    jumps: tuple[str, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -79,10 +91,55 @@ class SetResult:
         return self.state in (State.DONE, State.UNCHANGED)
 
 
-def reduce_sets(jobs: Iterable[Job], progress: Progress | None = None) -> Iterator[SetResult]:
-    """Reduce sets one after the other, each when its result is asked for."""
-    for job in jobs:
-        yield reduce_one(job, progress)
+class Workers(Protocol):
+    """Who reduces sets side by side, here or elsewhere."""
+
+    @property
+    def slots(self) -> int:
+        """How many sets should be under way at least."""
+
+    def submit(self, job: Job) -> "Future[SetResult]":
+        """Reduce a set as soon as there is room."""
+
+
+def reduce_sets(
+    jobs: Sequence[Job],
+    progress: Progress | None = None,
+    workers: Workers | None = None,
+    prepare: Callable[[Job], Job] = lambda job: job,
+) -> Iterator[SetResult]:
+    """Reduce sets, and give each result when it is there; nothing but a signal is raised.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    progress : callable, optional
+    workers : Workers, optional
+        Without them one set follows the other in this process, when its result is asked for.
+    prepare : callable, optional
+        Completes a job, just before it is begun.
+    """
+    if workers is None:
+        for job in jobs:
+            yield reduce_one(prepare(job), progress)
+        return
+    waiting, pending, done = map(prepare, jobs), {}, 0
+    while done < len(jobs):
+        room = max(0, workers.slots - len(pending))
+        pending |= {workers.submit(job): job for job in islice(waiting, room)}
+        finished, _ = wait(pending, timeout=1.0, return_when=FIRST_COMPLETED)
+        for future in finished:
+            yield _outcome(pending.pop(future), future)
+        done += len(finished)
+        if progress is not None:
+            progress("sets", done, len(jobs))
+
+
+def _outcome(job: Job, future: "Future[SetResult]") -> SetResult:
+    if future.cancelled():
+        return lost(job, "the connection to its worker was lost")
+    error = future.exception()
+    return future.result() if error is None else lost(job, f"{type(error).__name__}: {error}")
 
 
 def reduce_one(job: Job, progress: Progress | None = None) -> SetResult:
@@ -92,22 +149,45 @@ def reduce_one(job: Job, progress: Progress | None = None) -> SetResult:
         sof = write_sof_of(one, job.folder)
         if one.is_too_small:
             return too_small(one)
-        mdark(
-            sof, job.settings,
-            output=job.folder, overwrite=True, command=job.command, progress=progress,
-        )  # fmt: skip
+        if not job.current:
+            _reduce(job, sof, progress)
+            remove_report(job.folder, one.name)
+        if job.report:
+            make_report(job.folder, one.name)
         earlier = Earlier.read(job.folder / names.record)
         if earlier is None:
             raise RuntimeError(f"{names.record} is not as it was written")
-        return finished(one, job.folder, earlier, State.DONE, job.why)
+        state = State.UNCHANGED if job.current else State.DONE
+        return finished(one, job.folder, earlier, state, job.why)
     except SoxsdarkError as error:
         code, reason = error.exit_code, str(error).partition("\n")[0]
     except Exception as error:  # the edge of one set: a bug in it must not stop the others
         code, reason = ExitCode.BUG, bug_line(error)
-    log = job.folder / names.failure[0]
+    return lost(job, reason, code)
+
+
+def _reduce(job: Job, sof: Path, progress: Progress | None) -> None:
+    """Reduce a set; a previous master that cannot be used is left out."""
+    for previous in dict.fromkeys((job.previous, None)):
+        try:
+            mdark(
+                sof, job.settings, output=job.folder, overwrite=True, previous=previous,
+                command=job.command, progress=progress,
+            )  # fmt: skip
+            return
+        except InputError as error:
+            # the fault may be the set's own, which the second time will tell
+            if previous is None or str(previous) not in str(error):
+                raise
+
+
+def lost(job: Job, reason: str, code: ExitCode = ExitCode.BUG) -> SetResult:
+    """Return the result of a set that failed."""
+    log = job.folder / Names.of(job.dark_set.name, DARK).failure[0]
     return _result(
-        one, State.FAILED,
-        exit_code=code, reasons=(reason,), why=job.why, log=log if log.exists() else None,
+        job.dark_set, State.FAILED,
+        exit_code=code, reasons=(" ".join(reason.split()),), why=job.why,
+        log=log if log.exists() else None,
     )  # fmt: skip
 
 

@@ -18,8 +18,8 @@ from soxsdark.verdicts import Metric
 
 if TYPE_CHECKING:
     from soxsdark.combine import Combined
+    from soxsdark.description import Description
     from soxsdark.product import Master
-    from soxsdark.setups import Description
 
 PATTERNS = ("FPN", "COLSTRUCT", "ROWSTRUCT")
 

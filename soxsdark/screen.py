@@ -125,11 +125,13 @@ def night_summary(report: "NightReport") -> str:
 def night_problems(report: "NightReport") -> list[str]:
     """One line a problem: the set, what is wrong with it, and its log."""
     lines = [*report.problems, *filter(None, [report.empty])]
+    lines += [f"warning: {line}" for line in report.warnings]
     for result in report.results:
         name = f"{result.name} {result.verdict}".rstrip()
         see = f"; see {result.log}" if result.log else ""
         if result.exit_code:
             lines += [f"{name}: {why}{see}" for why in result.reasons or ("QA flag",)]
+        lines += [f"{name}: {jump}{see}" for jump in result.jumps]
     return lines
 
 

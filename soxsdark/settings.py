@@ -157,6 +157,12 @@ class Settings:
         base.faults += twice
         return cls(path, log, notes, base, arms)
 
+    def with_values(self, values: Mapping[str, object], origin: str) -> "Settings":
+        """Return these settings with values of a program's own, which win over all others."""
+        own = {key: Given(value, key, origin, origin) for key, value in values.items()}
+        layer = replace(self.overrides, given={**self.overrides.given, **own})
+        return replace(self, overrides=layer)
+
     def for_arm(self, arm: str | None) -> EffectiveSettings:
         """Return the settings that hold for an arm (any case; None for no arm)."""
         given = self.given(arm)

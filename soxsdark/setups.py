@@ -3,19 +3,15 @@
 Remarks and warnings do not name the file, so that equal ones of many frames can be told once.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from soxsdark.amplifiers import Amplifier, Section, Sourced, bounds, lengths, science_shape
-from soxsdark.baseline import Baseline, Overscan, Reference, baseline_of
-from soxsdark.errors import InputError, OtherFrameError
+from soxsdark.amplifiers import Amplifier, Section, Sourced
+from soxsdark.description import Description
+from soxsdark.errors import OtherFrameError
+from soxsdark.exposures import Expected, mjd_obs_of, time_of
 from soxsdark.gains import gain_of, ron_of
 from soxsdark.instruments import (
     GENERIC,
@@ -27,119 +23,10 @@ from soxsdark.instruments import (
 )
 from soxsdark.instruments.detector import Detector
 from soxsdark.kinds import BIAS, DARK, Kind
-from soxsdark.nights import mjd_of
-from soxsdark.orientation import Window
 from soxsdark.sof import tag_arm
 
 if TYPE_CHECKING:
     from soxsdark.settings import MdarkSettings
-
-Expected = Literal["dark", "bias", "raw", "product"]
-"""A raw dark or bias; a raw frame of any type; a product, whose raws were checked."""
-
-
-@dataclass(frozen=True)
-class Description:
-    """One raw frame, from its header alone.
-
-    Attributes
-    ----------
-    path : Path
-    setup : dict
-        What must be equal across a set; None where the header is silent.
-    arm : str or None
-    exposure_time : float
-        Seconds, of one DIT.
-    ndit : int
-        Integrations averaged in the frame; 1 when unknown.
-    binning : (x, y)
-    amplifiers : tuple of Amplifier
-        Which pixels of the raw image to use, with the gain and read-out noise of each part.
-    saturation : Sourced
-        ADU of the raw; value None is not tested.
-    trimmed : bool
-        Whether the pixels come from the profile; False is the whole image.
-    overscan, reference : str
-        What is subtracted of each raw; ``none`` where the detector, or a trimmed frame, has none.
-    overscan_order : int
-    rotation : int
-        Degrees by which products are turned against the raw image; see `soxsdark.orientation`.
-    pedestal : bool or None
-        True: the raw holds a bias pedestal; False: the readout removed it; None: unknown.
-    mjd_obs : float or None
-        Start of the exposure, days.
-    date_obs : str or None
-    temperature, set_point : float or None
-        Of the detector, as the header has them (kelvin or celsius).
-    image_type : str
-        Empty when the header is silent.
-    remarks, warnings : tuple of str
-    """
-
-    path: Path
-    setup: dict[str, object]
-    arm: str | None
-    exposure_time: float
-    ndit: int
-    binning: tuple[int, int]
-    amplifiers: tuple[Amplifier, ...]
-    saturation: Sourced
-    trimmed: bool
-    pedestal: bool | None
-    mjd_obs: float | None
-    date_obs: str | None
-    temperature: float | None
-    image_type: str
-    rotation: int = 0
-    set_point: float | None = None
-    overscan: Overscan = "none"
-    reference: Reference = "none"
-    overscan_order: int = 0
-    remarks: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def sections(self) -> tuple[Section, ...]:
-        """Where the pixels of each amplifier are."""
-        return tuple(amplifier.section for amplifier in self.amplifiers)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(rows, columns) of the science image, turned as the raw image is."""
-        return science_shape(self.sections)
-
-    @property
-    def window(self) -> Window:
-        """Rows and columns of the raw image between which the science pixels lie."""
-        return bounds(self.sections)
-
-    @property
-    def gapless(self) -> bool:
-        """Whether all pixels of the window are science pixels."""
-        return lengths(self.window) == self.shape
-
-    @property
-    def gain(self) -> Sourced:
-        """Gain of the first amplifier; unknown if that of any is."""
-        every = [amplifier.gain for amplifier in self.amplifiers]
-        return next((gain for gain in every if gain.source == "assumed"), every[0])
-
-    @property
-    def ron(self) -> Sourced:
-        """Read-out noise of the first amplifier."""
-        return self.amplifiers[0].ron
-
-    @property
-    def subtracted(self) -> str:
-        """What is subtracted of the raws, in words: ``none``, ``overscan median`` and the like."""
-        if self.overscan != "none":
-            return f"overscan {self.overscan}"
-        return "none" if self.reference == "none" else f"reference pixels {self.reference}"
-
-    def baseline(self, image: np.ndarray, amplifier: Amplifier) -> Baseline:
-        """Return what is to be subtracted from an amplifier's pixels in a raw image, ADU."""
-        how = self.overscan, self.reference, self.overscan_order
-        return baseline_of(image, amplifier.section, *how)
 
 
 def describe(
@@ -155,16 +42,10 @@ def describe(
 
     Parameters
     ----------
-    path : path
-        For messages and the result.
-    header : astropy Header or mapping
-        Of the pixel HDU, the primary's cards included.
-    shape : (rows, columns)
-        Of the raw image.
-    profile : Profile
-        Of the instrument.
-    settings : MdarkSettings
-        Its gain, ron, saturation, trim and instrument count.
+    path, header, shape : path, astropy Header or mapping, (rows, columns)
+        Of the raw image; the header is that of the pixel HDU, the primary's cards included.
+    profile, settings : Profile, MdarkSettings
+        Of the instrument; gain, ron, saturation, trim, baselines and instrument count.
     tag : str, optional
         The SOF's tag of this frame.
     expected : {"dark", "bias", "raw", "product"}
@@ -172,14 +53,10 @@ def describe(
 
     Raises
     ------
-    OtherFrameError
-        Not what is expected.
     InputError
-        Without a usable exposure time, binning or arm.
+        Without a usable exposure time, binning or arm; `OtherFrameError` if it is not as expected.
     """
     frame = FrameHeader(Path(path), header, profile)
-    if expected != "product":
-        frame.refuse_reduced()
     image_type = _type_of(frame, tag, expected)
     arm = _arm(frame, tag)
     detector = profile.detector(arm)
@@ -187,9 +64,8 @@ def describe(
     sections, trimmed, remark = science_sections(shape, detector, binning, settings.trim)
     frame.remark(remark)
     frame.remark(_instrument_remark(frame, settings))
-    exposure_time = _time_of(frame, expected, image_type)
+    exposure_time = time_of(frame, expected, image_type)
     amplifiers = _amplifiers(frame, detector, settings, sections)
-    date_obs = frame.text("date-obs")
     return Description(
         path=frame.path,
         setup=_setup(frame, arm, exposure_time, binning, amplifiers, shape),
@@ -201,8 +77,8 @@ def describe(
         saturation=_saturation(detector, settings, profile),
         trimmed=trimmed,
         pedestal=detector.pedestal,
-        mjd_obs=_mjd_obs(frame, date_obs),
-        date_obs=date_obs,
+        mjd_obs=mjd_obs_of(frame),
+        date_obs=frame.text("date-obs"),
         temperature=_temperature(frame, detector.temperature),
         image_type=image_type,
         rotation=detector.rotation,
@@ -216,6 +92,8 @@ def describe(
 
 
 def _type_of(frame: FrameHeader, tag: str | None, expected: Expected) -> str:
+    if expected != "product":
+        frame.refuse_reduced()
     kind = {"dark": DARK, "bias": BIAS}.get(expected)
     return _image_type(frame, tag, kind) if kind else frame.text("image-type") or ""
 
@@ -272,45 +150,6 @@ def _instrument_remark(frame: FrameHeader, settings: "MdarkSettings") -> str | N
     name = frame.text("instrument")
     known = f"instrument {name} not known" if name else "no instrument in the header"
     return f"{known}: generic profile used"
-
-
-def _exposure_time(frame: FrameHeader) -> float:
-    key, value, seconds = frame.exposure
-    if seconds is None or seconds <= 0:
-        units = {"s": "seconds", "ms": "milliseconds"}[frame.profile.exposure_time_unit]
-        expected = f"a number of {units} above 0"
-        hint = " (a frame without exposure is a bias)" if seconds == 0 else ""
-        kind = OtherFrameError if seconds == 0 else InputError
-        wanted = f"{expected}{hint}; correct the header or leave it out"
-        raise frame.refuse(key, value, wanted, kind)
-    dit = frame.positive_of(frame.profile.keys("dit"))
-    if dit and not math.isclose(dit[1], seconds, rel_tol=1e-3):
-        frame.warnings.append(
-            f"{key} {seconds:g} s differs from {dit[0]} {dit[1]:g} s: {key} taken"
-        )
-    return seconds
-
-
-def _time_of(frame: FrameHeader, expected: Expected, image_type: str) -> float:
-    if expected == "bias":
-        return _bias_time(frame, image_type)
-    return _product_time(frame) if expected == "product" else _exposure_time(frame)
-
-
-def _bias_time(frame: FrameHeader, image_type: str) -> float:
-    """Return the exposure time of a bias, 0 if it has none; refuse one that may be no bias."""
-    key, value, seconds = frame.exposure
-    if value is None:
-        return 0.0
-    if seconds is None or seconds < 0 or (seconds > 0 and not image_type):
-        raise frame.refuse(key, value, "0, since nothing else says that it is a bias; leave it out")
-    return seconds
-
-
-def _product_time(frame: FrameHeader) -> float:
-    """Return the seconds that products have in EXPTIME, whatever the raws call it; 0 if none."""
-    own = frame.number_of(("EXPTIME",))
-    return max((frame.exposure[2] if own is None else own) or 0.0, 0.0)
 
 
 def _whole(frame: FrameHeader, quantity: Quantity) -> int | None:
@@ -378,24 +217,3 @@ def _saturation(detector: Detector, settings: "MdarkSettings", profile: Profile)
     if detector.saturation is not None:
         return Sourced(detector.saturation, f"profile {profile.name}")
     return Sourced(None, "unknown")
-
-
-def _mjd_obs(frame: FrameHeader, date_obs: str | None) -> float | None:
-    mjd = frame.number_of(frame.profile.keys("mjd-obs"))
-    if mjd is None:
-        mjd = to_mjd(date_obs) if date_obs else None
-    if mjd is None:
-        said = f"DATE-OBS is {date_obs!r}" if date_obs else "no DATE-OBS"
-        frame.remark(f"start of the exposure unknown: no MJD-OBS, {said}")
-    return mjd
-
-
-def to_mjd(date: str) -> float | None:
-    """Convert an ISO date and time (UTC unless it says otherwise) to MJD; None if it is none."""
-    try:
-        moment = datetime.fromisoformat(date)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return mjd_of(moment)

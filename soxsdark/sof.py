@@ -25,6 +25,7 @@ from soxsdark.file_set import (
 )
 from soxsdark.kinds import DARK, Kind
 from soxsdark.observing_block import is_block_name, read_block
+from soxsdark.regular_file import open_regular
 
 ALLOWED_TAGS = "DARK, DARK_<ARM>, BIAS, BIAS_<ARM>, BP_MAP_<ARM>, MASTER_BIAS_<ARM>"
 FALLBACK_NAME = "darks"
@@ -81,7 +82,7 @@ def read_sof(path: Path | str) -> tuple[Entry, ...]:
     path = Path(path)
     require_regular(path, status_of(path))
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             content = stream.read(LARGEST_SOF + 1)
     except OSError as error:
         raise InputError(f"{show(path)}: cannot be read ({error.strerror})") from error

@@ -21,13 +21,6 @@ class Spool:
 
     def writer(self) -> IO[bytes]:
         """A handle to write at the begin; close it before reading."""
-        return self._handle("wb")
-
-    def reader(self) -> IO[bytes]:
-        """A handle to read from the begin."""
-        return self._handle("rb")
-
-    def _handle(self, mode: str) -> IO[bytes]:
-        file = os.fdopen(os.dup(self.descriptor), mode)
+        file = os.fdopen(os.dup(self.descriptor), "wb")
         file.seek(0)
         return file

@@ -1,27 +1,21 @@
 """Stack-level clipping: the mean of each pixel over the frames, outliers left out.
 
-`clip_and_stack` is the utility for any recipe; `stack_block` is the arithmetic inside, for
-blocks of pixels whose samples are sorted along the stack. On sorted samples the survivors of
-a clip around the median are always one contiguous run, so one sort serves all iterations.
+The arithmetic of `clip_and_stack`, for blocks of pixels whose samples are sorted along the
+stack. On sorted samples the survivors of a clip around the median are always one contiguous
+run, so one sort serves all iterations.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal
 
 import numpy as np
 
-from soxsdark.errors import UsageError
 from soxsdark.level import MAD_TO_SIGMA
-
-if TYPE_CHECKING:
-    from soxsdark.noise_model import NoiseModel
 
 StackDeviation = Literal["noise-model", "mad", "std"]
 
 FEWEST_TO_CLIP = 3
-UPPER = 4.0
-"""Threshold of the noise map, which `clip_and_stack` does not use."""
 FEWEST_SURVIVORS = 2
 
 
@@ -41,21 +35,6 @@ class ClippedBlock:
     """Largest survivor: samples above it were rejected."""
     unclipped: np.ndarray
     """True where clipping would have left fewer than two samples, so that all were kept."""
-
-
-@dataclass(frozen=True)
-class Stacked:
-    """What `clip_and_stack` returns; images of the frames' shape, unit of the frames."""
-
-    mean: np.ndarray
-    uncertainty: np.ndarray
-    """One standard deviation of the mean."""
-    mask: np.ndarray
-    """True = bad: no valid sample, or clipping left no two that agree."""
-    used: np.ndarray
-    """Samples averaged."""
-    rejected: np.ndarray | None
-    """(N, rows, columns), True = valid but left out; on request."""
 
 
 def sort_stack(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -261,86 +240,3 @@ def rejected_samples(samples: np.ndarray, lowest: np.ndarray, highest: np.ndarra
         Smallest and largest survivor.
     """
     return (samples < lowest) | (samples > highest)
-
-
-def clip_and_stack(
-    frames: Sequence,
-    *,
-    masks: Sequence[np.ndarray | None] | None = None,
-    deviation: StackDeviation = "noise-model",
-    k: float = 4.0,
-    iterations: int = 3,
-    noise: "NoiseModel | np.ndarray | float | None" = None,
-    equalise_levels: bool = True,
-    frame_lower: float = 3.0,
-    frame_upper: float = 3.0,
-    frame_iterations: int = 3,
-    return_rejected: bool = False,
-) -> Stacked:
-    """Clip each frame for its level, then clip and average the stack.
-
-    Parameters
-    ----------
-    frames : sequence of N CCDData, or array_like of shape (N, rows, columns)
-        One exposure each, all in one unit. Masked (True = bad) and non-finite pixels take no
-        part. Uncertainties of CCDData, where all have them, are the expected noise.
-    masks : sequence of N bool arrays or None, optional
-        Further bad pixels of each frame, True = bad.
-    deviation : {"noise-model", "mad", "std"}
-        What one sigma is along the stack; see `stack_block`.
-    k, iterations
-        Clipping threshold along the stack, in deviations, and the largest number of rounds.
-    noise : NoiseModel, array (rows, columns), float or None
-        Expected noise of one sample; None: the frames' uncertainties, or else measured on the
-        differences of consecutive frames.
-    equalise_levels : bool
-        Whether the frames' levels are made equal before clipping; the mean level is put back.
-    frame_lower, frame_upper, frame_iterations
-        Frame-level clipping that gives the level (`clip_frames`).
-    return_rejected : bool
-        Whether `Stacked.rejected` is wanted.
-
-    Raises
-    ------
-    UsageError
-        If the frames differ in shape or unit, there is none, or a parameter makes no sense.
-    """
-    from soxsdark.block import BlockOptions
-    from soxsdark.stack_input import (
-        as_stack,
-        check_clipping,
-        equal_levels,
-        expected_noise,
-        process_stack,
-    )
-
-    if deviation not in get_args(StackDeviation):
-        allowed = ", ".join(get_args(StackDeviation))
-        raise UsageError(f"deviation should be one of {allowed} (got {deviation!r})")
-    frame = {"lower": frame_lower, "upper": frame_upper, "iterations": frame_iterations}
-    check_clipping(k=k, iterations=iterations)
-    check_clipping(**{f"frame_{name}": value for name, value in frame.items()})
-    stack = as_stack(frames, masks)
-    samples, level = stack.samples, 0.0
-    if equalise_levels:
-        samples, level = equal_levels(samples, **frame)
-    expected = expected_noise(samples, stack, noise)
-    options = BlockOptions(deviation, k, iterations, UPPER, None, expected.slope)
-    shape = samples.shape[1:]
-    result = Stacked(
-        mean=np.empty(shape),
-        uncertainty=np.empty(shape),
-        mask=np.empty(shape, dtype=bool),
-        used=np.empty(shape, dtype=np.int32),
-        rejected=np.zeros(samples.shape, dtype=bool) if return_rejected else None,
-    )
-    for rows, flat, block in process_stack(samples, expected, options):
-        main, part = block.main, result.mean[rows].shape
-        result.mean[rows] = main.mean.reshape(part) + level
-        result.uncertainty[rows] = main.error.reshape(part)
-        result.mask[rows] = ((main.used == 0) | block.unclipped).reshape(part)
-        result.used[rows] = main.used.reshape(part)
-        if result.rejected is not None:
-            out = rejected_samples(flat, main.lowest, main.highest)
-            result.rejected[:, rows] = out.reshape(len(flat), *part)
-    return result

@@ -18,11 +18,11 @@ from soxsdark.dark_match import (
     dark_factor,
     describe_dark,
 )
-from soxsdark.errors import InputError, ProductError, UsageError
+from soxsdark.errors import InputError, UsageError
 from soxsdark.frame_source import open_source
 from soxsdark.master_file import ELECTRON, read_master_dark
 from soxsdark.product import Product, write_products
-from soxsdark.publish import Workspace
+from soxsdark.publish import Workspace, spare_inputs
 from soxsdark.record import LIBRARIES, RunIdentity, product_entry, write_record
 from soxsdark.setups import describe
 from soxsdark.subtract_report import RECIPE, subtracted_header, subtracted_record
@@ -139,11 +139,11 @@ def subtract_files(
     started = datetime.now(UTC)
     output = Path(output)
     names = _names(frames)
-    _spare_inputs(output, names, [*frames, dark, master_bias])
+    every = [name for pair in names for name in pair]
+    spare_inputs(output, every, [*frames, dark, master_bias])
     run_id, libraries = uuid.uuid4().hex, (*LIBRARIES, "ccdproc")
     results = []
     with Workspace(output) as work:
-        every = [name for pair in names for name in pair]
         work.check_free(every, overwrite)
         jobs, tools = _prepare(frames, dark, scale, master_bias, instrument)
         for number, (job, (name, record_name)) in enumerate(zip(jobs, names, strict=True)):
@@ -174,16 +174,6 @@ def _names(frames: Sequence[Path | str]) -> list[tuple[str, str]]:
             raise InputError(f"{frame}: its product would have the name of that of {stems[stem]}")
         stems[stem] = frame
     return [(f"{stem}{PRODUCT_END}", f"{stem}_DSUB.json") for stem in stems]
-
-
-def _spare_inputs(output: Path, names, inputs: Sequence[Path | str | None]) -> None:
-    known = {Path(path).resolve() for path in inputs if path is not None}
-    for name in (name for pair in names for name in pair):
-        if (output / name).resolve() in known:
-            raise ProductError(
-                f"{output / name}: is an input of this run and would be written over; "
-                "choose another folder with -o"
-            )
 
 
 def _prepare(

@@ -8,6 +8,7 @@ import numpy as np
 from soxsdark.amplifiers import cut
 from soxsdark.calibration import MasterBias
 from soxsdark.dark_match import Dark, Scale
+from soxsdark.description import Description
 from soxsdark.flags import Flag
 from soxsdark.frame_source import Source
 from soxsdark.instruments import as_number
@@ -15,7 +16,6 @@ from soxsdark.master_file import ELECTRON
 from soxsdark.medians import median
 from soxsdark.orientation import all_to_product, to_raw
 from soxsdark.product import Subtracted
-from soxsdark.setups import Description
 from soxsdark.verdicts import Metric
 
 

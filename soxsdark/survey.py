@@ -11,6 +11,7 @@ import numpy as np
 from soxsdark.amplifiers import Amplifier
 from soxsdark.calibration import MasterBias
 from soxsdark.channel import AmplifierLevel, Channel, Part
+from soxsdark.description import Description
 from soxsdark.detector_noise import DetectorNoise, join_models
 from soxsdark.differences import PairNoise
 from soxsdark.errors import InputError
@@ -18,7 +19,6 @@ from soxsdark.frame import Frame
 from soxsdark.level import FrameLevel
 from soxsdark.orientation import Window
 from soxsdark.parallel import Pool, in_order
-from soxsdark.setups import Description
 
 Step = Callable[[], None]
 
@@ -213,7 +213,7 @@ class _Passage:
     """All frames pass by in order, each read once; what is gathered on the way."""
 
     def __init__(self, darks: Sequence[RawDark], settings, bad, bias) -> None:
-        self.darks, self.settings = darks, settings
+        self.darks, self.settings, self.bias = darks, settings, bias
         about = darks[0].about
         self.channels = [
             Channel(number, about, darks[0].frame.layout.quantum, len(darks))
@@ -241,6 +241,37 @@ class _Passage:
                 channel.let_go(part)
             if done.memory is not None:
                 self._buffers.give(done.memory)
+
+    def noise(self, exposed: bool) -> DetectorNoise:
+        """Return the noise of all amplifiers together; of biases without any signal."""
+        about, bias = self.darks[0].about, self.bias
+        for channel, amplifier in zip(self.channels, about.amplifiers, strict=True):
+            if not any(p.sigma > 0 for p in channel.pairs):
+                raise InputError(
+                    f"{self.darks[0].frame.path} and the others: the noise between frames"
+                    f"{amplifier.of} cannot be measured, too few good pixels in common; use larger "
+                    "frames or another bad-pixel map"
+                )
+        models = [(channel.place, channel.noise_model()) for channel in self.channels]
+        if not exposed:
+            none = {"slope": 0.0, "measured_slope": math.nan, "measured_slope_error": math.nan}
+            models = [(place, replace(model, **none)) for place, model in models]
+        return join_models(
+            models,
+            gain_known=about.gain.source != "assumed" or not exposed,
+            pattern=None if bias is None else bias.pattern,
+        )
+
+    def survey(self, noise: DetectorNoise) -> Survey:
+        """Return all that was gathered."""
+        frames = tuple(
+            SurveyedFrame(*facts, tuple(channel.frame_ron(i) for channel in self.channels))
+            for i, facts in enumerate(self.found)
+        )
+        gains = tuple(amplifier.gain.value for amplifier in self.darks[0].about.amplifiers)
+        quanta = tuple(channel.quantum for channel in self.channels)
+        medians = tuple(np.array(channel.medians) for channel in self.channels)
+        return Survey(frames, noise, gains, quanta, medians)
 
     def _load(self, dark: RawDark) -> _Loaded:
         buffer = self._buffers.take()
@@ -311,36 +342,12 @@ def survey(
     InputError
         A frame is damaged, twice there, has no scatter, too many NaN or a level far off.
     """
-    about, passage = darks[0].about, _Passage(darks, settings, bad, bias)
+    passage = _Passage(darks, settings, bad, bias)
     passage.go(threads, step)
     _check_repeats(darks, [tuple(f.level for f in levels) for levels, *_ in passage.found])
-    for channel, amplifier in zip(passage.channels, about.amplifiers, strict=True):
-        if not any(p.sigma > 0 for p in channel.pairs):
-            raise InputError(
-                f"{darks[0].frame.path} and the others: the noise between frames{amplifier.of} "
-                "cannot be measured, too few good pixels in common; use larger frames or another "
-                "bad-pixel map"
-            )
-    models = [(channel.place, channel.noise_model()) for channel in passage.channels]
-    if not exposed:
-        none = {"slope": 0.0, "measured_slope": math.nan, "measured_slope_error": math.nan}
-        models = [(place, replace(model, **none)) for place, model in models]
-    noise = join_models(
-        models,
-        gain_known=about.gain.source != "assumed" or not exposed,
-        pattern=None if bias is None else bias.pattern,
-    )
-    frames = tuple(
-        SurveyedFrame(*facts, tuple(channel.frame_ron(i) for channel in passage.channels))
-        for i, facts in enumerate(passage.found)
-    )
-    gains = tuple(amplifier.gain.value for amplifier in about.amplifiers)
-    quanta = tuple(channel.quantum for channel in passage.channels)
-    medians = tuple(np.array(channel.medians) for channel in passage.channels)
-    result = Survey(frames, noise, gains, quanta, medians)
-    for amplifier, levels, model in zip(
-        about.amplifiers, result.levels.T, noise.models, strict=True
-    ):
-        limit = settings.maximum_level_deviation
+    result = passage.survey(passage.noise(exposed))
+    limit, amplifiers = settings.maximum_level_deviation, darks[0].about.amplifiers
+    models = result.noise.models
+    for amplifier, levels, model in zip(amplifiers, result.levels.T, models, strict=True):
         _check_levels(darks, amplifier, levels, model.sigma, limit)
     return result

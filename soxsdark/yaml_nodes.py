@@ -13,6 +13,7 @@ import yaml
 from yaml.reader import ReaderError
 
 from soxsdark.errors import SettingsError
+from soxsdark.regular_file import open_regular
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
@@ -62,14 +63,13 @@ class _Composer(yaml.SafeLoader):
 def read_text(path: Path) -> str:
     """Return the text of a YAML file; SettingsError when it cannot be text of less than 1 MB."""
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             content = stream.read(MAX_BYTES + 1)
-    except IsADirectoryError:
-        raise SettingsError(f"{path}: is a folder, expected a YAML file") from None
     except FileNotFoundError:
         raise SettingsError(f"{path}: no such file; 'soxsdark settings init' writes one") from None
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{path}: cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"{path}: cannot be read: {reason}") from error
     if len(content) > MAX_BYTES:
         raise SettingsError(f"{path}: larger than 1 MB, which no settings file is")
     try:

@@ -8,14 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soxsdark.errors import UsageError
-from soxsdark.stacking import (
-    clip_and_stack,
-    lower_quartile,
-    rejected_samples,
-    run_median,
-    sort_stack,
-    stack_block,
-)
+from soxsdark.stacking import lower_quartile, rejected_samples, run_median, sort_stack, stack_block
+from soxsdark.utilities import clip_and_stack
 from tests.reference import clip_stack
 
 STEADY = settings(derandomize=True, deadline=None, max_examples=60, database=None)

@@ -400,7 +400,7 @@ def test_file_that_shrinks_after_it_was_opened(tmp_path, how):
     path = write(tmp_path / "s.fits")
     frame = Frame.open(path)
     path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(InputError, match=r"s\.fits: (its size changed|cut short)"):
+    with pytest.raises(InputError, match=r"s\.fits: was written or replaced"):
         frame.load() if how == "load" else frame.read_rows(0, SHAPE[0])
 
 

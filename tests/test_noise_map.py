@@ -8,7 +8,6 @@ from scipy.stats import chi2, norm
 
 from soxsdark.errors import UsageError
 from soxsdark.noise_map import (
-    create_noise_map,
     events_forgiven,
     noise_block,
     tail_probability,
@@ -16,6 +15,7 @@ from soxsdark.noise_map import (
     upper_thresholds,
 )
 from soxsdark.stacking import sort_stack
+from soxsdark.utilities import create_noise_map
 from tests.reference import noise_of
 
 STEADY = settings(derandomize=True, deadline=None, max_examples=60, database=None)

@@ -159,7 +159,7 @@ def test_an_input_that_changed_or_went(runs, tmp_path, what):
     with pytest.raises(InputError, match=r"moved: cannot be read \(No such file or directory\)"):
         rerun(path, output=tmp_path / "o")
     moved.mkdir()
-    with pytest.raises(InputError, match=r"moved: is not a regular file"):
+    with pytest.raises(InputError, match=r"moved: cannot be read \(is a folder"):
         rerun(path, output=tmp_path / "o")
     assert files(tmp_path) == ["moved", "r.json"]
 

@@ -11,11 +11,10 @@ from soxsdark.cli import main
 from soxsdark.errors import ExitCode, InputError, ProductError, UsageError
 from soxsdark.frame import Frame
 from soxsdark.level import distinct
-from soxsdark.noise_map import create_noise_map
 from soxsdark.recipe import mdark
 from soxsdark.simulator import Scene, simulate
 from soxsdark.stack_input import measure_noise
-from soxsdark.stacking import clip_and_stack
+from soxsdark.utilities import clip_and_stack, create_noise_map
 
 
 @pytest.mark.parametrize("name", ["raw_BPM.fits", "raw_MDARK.fits"])

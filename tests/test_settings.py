@@ -426,7 +426,7 @@ def test_file_that_is_no_settings_file(write, content, message):
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(SettingsError, match="none.yaml: no such file; .*settings init"):
         Settings.read(tmp_path / "none.yaml")
-    with pytest.raises(SettingsError, match="is a folder, expected a YAML file"):
+    with pytest.raises(SettingsError, match="cannot be read: is a folder, expected"):
         Settings.read(str(tmp_path))
 
 

@@ -9,10 +9,11 @@ from astropy.io import fits
 
 from soxsdark.amplifiers import Sourced
 from soxsdark.errors import InputError
+from soxsdark.exposures import to_mjd
 from soxsdark.instruments import load_profile, recognise
 from soxsdark.one_setup import check_one_setup, setup_remarks
 from soxsdark.settings import MdarkSettings
-from soxsdark.setups import describe, to_mjd
+from soxsdark.setups import describe
 
 SETTINGS = MdarkSettings()
 NIR = {

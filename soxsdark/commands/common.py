@@ -10,32 +10,11 @@ from types import ModuleType
 
 import click
 
-from soxsdark.errors import ExitCode
+from soxsdark.termination import Termination
 from soxsdark.text import printable
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 ANY_PATH = click.Path(path_type=Path)
-
-
-class Termination:
-    """SIGTERM as an exception, and as a memory of it.
-
-    Python drops an exception that is raised in a callback of the interpreter's own (a weak
-    reference that goes, say); so long runs ask at every step whether one was.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-
-    def __call__(self, signum, frame) -> None:
-        """Handle the signal."""
-        self.requested = True
-        self.check()
-
-    def check(self) -> None:
-        """Stop the program if it was told to."""
-        if self.requested:
-            raise SystemExit(ExitCode.TERMINATED)
 
 
 def example(text: str):

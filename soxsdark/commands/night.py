@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 
 import click
@@ -32,6 +33,14 @@ def _night(context, parameter, value: str | None):
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is good.")
 @click.option("--dry-run", is_flag=True, help="Show the sets and what would be done.")
 @click.option("--redo", is_flag=True, help="Reduce sets that are up to date, too.")
+@click.option("--report", is_flag=True, help="Make a page of every set that has none.")
+@click.option(
+    "--workers", type=click.IntRange(1, 1024), default=1, metavar="N",
+    help="Reduce so many sets at a time, in processes.",
+)  # fmt: skip
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Let a Dask cluster reduce them: tcp://host:8786."
+)
 @click.option("--allow-empty", is_flag=True, help="A night without darks is fine.")
 @click.option(
     "--watch", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
@@ -40,7 +49,10 @@ def _night(context, parameter, value: str | None):
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
 @click.option("--instrument", metavar="NAME|YAML", help="Instrument profile.")
 @click.pass_obj
-def night(stop, raw, night, output, settings, quiet, watch, overrides, instrument, **options):
+def night(
+    stop, raw, night, output, settings, quiet, watch, workers, scheduler, overrides, instrument,
+    **options,
+):  # fmt: skip
     """Reduce all darks below a folder, set by set, night by night.
 
     Sets are found by the headers of the frames; those that are up to date are left alone. Products
@@ -48,6 +60,8 @@ def night(stop, raw, night, output, settings, quiet, watch, overrides, instrumen
     """
     if watch and (options["dry_run"] or options["redo"]):
         raise click.UsageError("--watch goes with neither --dry-run nor --redo")
+    if scheduler and workers > 1:
+        raise click.UsageError("--workers goes not with --scheduler, whose cluster has its own")
     module = reduction("night")
     from soxsdark.settings import Settings
 
@@ -57,13 +71,26 @@ def night(stop, raw, night, output, settings, quiet, watch, overrides, instrumen
         **options | {"allow_empty": options["allow_empty"] or bool(watch)},
     )  # fmt: skip
     told: set[object] = set()
-    with run.alone(), progress_of(stop, quiet) as progress:
+    with run.alone(), _workers(workers, scheduler) as team, progress_of(stop, quiet) as progress:
         while True:
-            report = run.once(progress)
+            report = run.once(progress, team)
             told = _tell(report, quiet, told)
             if not watch:
                 return report.exit_code
             time.sleep(watch)
+
+
+def _workers(count: int, scheduler: str | None) -> AbstractContextManager:
+    """Who reduces the sets; None is this process."""
+    if scheduler:
+        from soxsdark.cluster import ClusterWorkers
+
+        return ClusterWorkers.running(scheduler)
+    if count > 1:
+        from soxsdark.workers import LocalWorkers
+
+        return LocalWorkers.running(count)
+    return nullcontext()
 
 
 def _tell(report, quiet: bool, told: set) -> set:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
+from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError
 from pydantic import Field, ValidationError, model_validator
 
@@ -22,12 +23,14 @@ from soxsdark.instruments.detector import Declared, Flag, Longitude, Text, Warni
 from soxsdark.instruments.detector import Detector as Detector
 from soxsdark.instruments.window import science_sections as science_sections
 from soxsdark.instruments.window import size_text as size_text
+from soxsdark.regular_file import open_regular
 
 GENERIC = "generic"
 ANY_ARM = "*"
 PROFILE_SUFFIXES = (".yaml", ".yml")
 LARGEST_PROFILE = 1_000_000
 UNREADABLE = "not valid FITS"
+AMBIGUOUS = "given twice, with two values"
 
 Quantity = Literal[
     "instrument", "arm", "image-type", "image-category", "exposure-time", "dit", "ndit",
@@ -173,14 +176,14 @@ def _text(name: str) -> str:
 
 def _read(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            text = stream.read(LARGEST_PROFILE + 1)
+        with open_regular(path) as stream:
+            content = stream.read(LARGEST_PROFILE + 1)
+        if len(content) > LARGEST_PROFILE:
+            raise SettingsError(f"{path}: larger than {LARGEST_PROFILE} bytes: no profile")
+        return content.decode("utf-8-sig")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not text in UTF-8"
         raise SettingsError(f"{path}: instrument profile cannot be read ({reason})") from error
-    if len(text) > LARGEST_PROFILE:
-        raise SettingsError(f"{path}: larger than {LARGEST_PROFILE} bytes: no instrument profile")
-    return text
 
 
 class _Loader(yaml.SafeLoader):
@@ -268,7 +271,7 @@ class FrameHeader:
     def text(self, quantity: Quantity) -> str | None:
         """Return the value if it is text."""
         value = self.value(quantity)
-        return value if isinstance(value, str) and value != UNREADABLE else None
+        return value if isinstance(value, str) and value not in (UNREADABLE, AMBIGUOUS) else None
 
     def number_of(self, keys: Sequence[str]) -> float | None:
         """Return the value of the first key present, if it is a number."""
@@ -320,11 +323,23 @@ def as_number(value: Any) -> float | None:
 
 
 def header_value(header: Mapping[str, Any], key: str) -> str | Real | None:
-    """Return a card's value: text is stripped, empty is None, what is not FITS is UNREADABLE."""
+    """Return a card's value: text is stripped, empty is None.
+
+    What is not FITS is UNREADABLE, what stands there twice with two values is AMBIGUOUS.
+    """
     try:
         value = header.get(key)
+        if value is not None and _others(header, key, value):
+            return AMBIGUOUS
     except VerifyError:
         return UNREADABLE
     if isinstance(value, str):
         return value.strip() or None
     return value if isinstance(value, Real) else None
+
+
+def _others(header: Mapping[str, Any], key: str, value: Any) -> bool:
+    """Tell whether further cards of the key have another value; FITS does not say which counts."""
+    if not isinstance(header, Header):
+        return False
+    return any(header[key, number] != value for number in range(1, header.count(key)))

@@ -1,0 +1,119 @@
+"""Sets reduced by the workers of a Dask cluster, which see the same folders as this machine."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from dataclasses import replace
+
+from soxsdark.errors import ExitCode, InputError, UsageError
+from soxsdark.reduce_sets import Job, SetResult, lost, reduce_one
+from soxsdark.version import __version__
+
+CONNECT = 30.0
+"""Seconds in which the scheduler must answer."""
+LOOK = 1.0
+"""Seconds between two looks at whether the work was called off."""
+FAREWELL = 60.0
+"""Seconds that sets under way have to stop, when the work is called off."""
+AHEAD = 2
+"""Sets a thread of the cluster that are handed over, so that none has to wait for its next."""
+
+
+class ClusterWorkers:
+    """The workers of a Dask cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    """
+
+    def __init__(self, client) -> None:
+        from distributed import Event
+
+        self._client = client
+        self._executor = client.get_executor(pure=False)
+        self._off = Event(f"soxsdark-{uuid.uuid4().hex}", client=client)
+        self._pending: set[Future] = set()
+
+    @classmethod
+    @contextmanager
+    def running(cls, address: str) -> "Iterator[ClusterWorkers]":
+        """Give the workers of the cluster of a scheduler.
+
+        Left by an exception, the block waits until the sets under way have stopped.
+
+        Raises
+        ------
+        UsageError
+            The package distributed is not installed.
+        InputError
+            No scheduler answers.
+        """
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise UsageError(
+                "--scheduler needs the package distributed: pip install 'soxsdark[cluster]'"
+            ) from error
+        try:
+            client = Client(address, timeout=CONNECT, set_as_default=False)
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{address}: no Dask scheduler answers ({reason})") from error
+        with client:
+            workers = cls(client)
+            try:
+                yield workers
+            except BaseException:
+                workers._call_off()
+                raise
+
+    @property
+    def slots(self) -> int:
+        """Sets to be under way; the workers of a cluster come and go."""
+        return AHEAD * max(1, sum(self._client.nthreads().values()))
+
+    def submit(self, job: Job) -> "Future[SetResult]":
+        """Reduce a set on whichever worker is free; unless the settings say else, in one thread."""
+        if job.settings.for_arm(job.dark_set.arm).values.threads is None:
+            job = replace(job, settings=job.settings.with_values({"threads": 1}, "--scheduler"))
+        future = self._executor.submit(_work, job, __version__, self._off.name)
+        self._pending.add(future)
+        future.add_done_callback(self._pending.discard)
+        return future
+
+    def _call_off(self) -> None:
+        self._off.set()
+        wait(set(self._pending), timeout=FAREWELL)
+        self._executor.shutdown(wait=False)
+
+
+def _work(job: Job, version: str, off: str) -> SetResult:
+    """On a worker: reduce a set, unless the work was called off."""
+    if version != __version__:
+        reason = f"a worker has soxsdark {__version__}, expected {version} as where it was started"
+        return lost(job, reason, ExitCode.WRONG_SETTINGS)
+    check = _checker(off)
+    try:
+        check()
+        return reduce_one(job, check)
+    except SystemExit:
+        return lost(job, "called off")
+
+
+def _checker(off: str) -> Callable[..., None]:
+    """Return what raises SystemExit at a step of the work, once it was called off."""
+    from distributed import Event
+
+    event, next_look = Event(off), 0.0
+
+    def check(*_) -> None:
+        nonlocal next_look
+        if time.monotonic() >= next_look:
+            if event.is_set():
+                raise SystemExit(ExitCode.TERMINATED)
+            next_look = time.monotonic() + LOOK
+
+    return check

@@ -1,0 +1,102 @@
+"""soxsdark trend."""
+
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from soxsdark.commands.common import ANY_PATH, example, say
+from soxsdark.errors import ExitCode
+from soxsdark.text import printable
+
+DAYS = {"d": 1, "w": 7, "y": 365.25}
+REBUILD = "rebuild"
+
+
+def _since(context, parameter, value: str | None) -> float | None:
+    """MJD of a date, or of so many days, weeks or years ago."""
+    if value is None:
+        return None
+    from soxsdark.nights import mjd_of, utc_now
+
+    if found := re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]+)?)([dwy])", value):
+        return mjd_of(utc_now()) - float(found[1]) * DAYS[found[2]]
+    try:
+        day = date.fromisoformat(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is neither like 90d, 12w, 2y nor a date") from error
+    return mjd_of(datetime(day.year, day.month, day.day, tzinfo=UTC))
+
+
+@click.command(**example("soxsdark trend 'RAW RON' hotpix-num --arm NIR --since 90d -o products"))
+@click.argument("metrics", nargs=-1, metavar="[METRIC]... | rebuild")
+@click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products.")
+@click.option("--arm", help="Sets of this arm alone.")
+@click.option("--since", callback=_since, metavar="90d|DATE", help="Sets since then: 90d, 12w, 2y.")
+@click.option("--plot", type=ANY_PATH, metavar="PNG", help="Draw them.")
+@click.option("--html", type=ANY_PATH, metavar="HTML", help="Make a page of drawing and table.")
+@click.option("--csv", is_flag=True, help="Print all as comma-separated values.")
+@click.option("-x", "--overwrite", is_flag=True, help="Replace files that exist.")
+def trend(metrics, output, arm, since, plot, html, csv, overwrite) -> int:
+    """Show metrics of all sets that `soxsdark night` has reduced, set by set in time.
+
+    A value is marked ! if it jumps against the sets before it, * if its verdict is not GOOD.
+    `soxsdark trend rebuild` makes the database of the products anew from the records.
+    """
+    if metrics == (REBUILD,):
+        return _rebuild(output)
+    from soxsdark import trend as trends
+
+    found = trends.read_trend(output, metrics, arm, since)
+    if csv:
+        click.echo(trends.csv_text(found), nl=False)
+    files = [(path, make) for path, make in ((plot, _png), (html, _page)) if path]
+    for path, make in files:
+        _write(path, make(found), overwrite)
+        click.echo(printable(str(path)), err=csv)
+    if not csv and not files:
+        _show(found)
+    return ExitCode.DONE
+
+
+def _rebuild(products: Path) -> int:
+    from soxsdark.lock import held
+    from soxsdark.night import LOCK
+    from soxsdark.trend_database import DATABASE, rebuild
+
+    with held(products / LOCK):
+        problems = rebuild(products)
+    for problem in problems:
+        say(f"warning: {problem}")
+    click.echo(printable(str(products / DATABASE)))
+    return ExitCode.DONE
+
+
+def _show(found) -> None:
+    from soxsdark.screen import table
+    from soxsdark.trend_page import HEADINGS, LEGEND, table_rows
+
+    rows = [tuple(map(printable, row)) for row in table_rows(found)]
+    align = ("left", "left", "right", "left", *("right" for _ in found.metrics))
+    click.echo(table(rows, (*HEADINGS, *found.metrics), align))
+    if any(cell.endswith(("!", "*")) for row in rows for cell in row):
+        click.echo(f"\n{LEGEND}")
+
+
+def _png(found) -> bytes:
+    from soxsdark.report.trends import draw_trends
+
+    return draw_trends(found.series()).png()
+
+
+def _page(found) -> bytes:
+    from soxsdark.trend_page import page
+
+    return page(found)
+
+
+def _write(path: Path, content: bytes, overwrite: bool) -> None:
+    from soxsdark.publish import publish_changed
+
+    publish_changed(path.parent, {path.name: content}, overwrite=overwrite)
