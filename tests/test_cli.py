@@ -150,7 +150,7 @@ def test_every_header_is_read_once(command, night, tmp_path, monkeypatch, folder
     def counted(function):
         def count(file, *arguments, **options):
             # the name of an open file may be its descriptor
-            read[os.stat(getattr(file, "name", file)).st_ino] += 1
+            read[os.stat(file if isinstance(file, str | Path) else file.name).st_ino] += 1
             return function(file, *arguments, **options)
 
         return count
