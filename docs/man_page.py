@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from soxsdark.cli import cli
+from soxsdark.commands.common import CONTEXT
 from soxsdark.errors import ExitCode
 from soxsdark.version import __version__
 
@@ -43,7 +44,7 @@ def entries(rows: list[tuple[str, str]]) -> str:
 
 def commands(command: click.Command, above: click.Context) -> Iterator[str]:
     """Return the section of a command and of those within it."""
-    with click.Context(command, parent=above, info_name=command.name) as here:
+    with click.Context(command, above, command.name, **CONTEXT) as here:
         usage = " ".join(command.collect_usage_pieces(here))
         yield f".SS {escaped(here.command_path)} {escaped(usage)}\n{paragraphs(command.help or '')}"
         records = (option.get_help_record(here) for option in command.params)
@@ -65,7 +66,7 @@ def exit_codes() -> list[tuple[str, str]]:
 
 def page() -> str:
     """Return the whole page."""
-    with click.Context(cli, info_name="soxsdark") as top:
+    with click.Context(cli, None, "soxsdark", **CONTEXT) as top:
         every = [cli.get_command(top, name) for name in cli.list_commands(top)]
         said = "".join(part for command in every for part in commands(command, top))
     summary = cli.help.rstrip(".")

@@ -7,7 +7,6 @@ are inflated once, into an unlinked temporary file.
 
 import gzip
 import hashlib
-import math
 import os
 import warnings
 import zlib
@@ -22,6 +21,7 @@ from astropy.io import fits
 
 from soxsdark.errors import InputError
 from soxsdark.fits_bytes import PixelLayout, is_zero_sum, native, ones_complement_sum
+from soxsdark.frame_layout import joined, layout_of
 from soxsdark.regular_file import Identity, descriptor_of, identity_of, open_regular
 from soxsdark.spool import Spool
 
@@ -266,7 +266,7 @@ def _open(cls, path: Path, extension) -> Frame:
             candidates = [(i, h) for i, h in enumerate(raw) if _is_picture(h) or _is_compressed(h)]
             number, chosen = _choose(path, candidates, raw, extension)
             header = joined(raw[0].header, chosen.header)
-            layout = None if _is_compressed(chosen) else _layout(chosen)
+            layout = None if _is_compressed(chosen) else layout_of(chosen)
         decoded = None
         if layout is None:
             header, layout, decoded = _decode(source, number)
@@ -343,48 +343,6 @@ def _extent(path: Path, index: int, hdu, size: int) -> _Hdu:
         end,
         None if datasum in (None, "") else str(datasum).strip(),
         bool(str(hdu.header.get("CHECKSUM", "")).strip()),
-    )
-
-
-def joined(primary: fits.Header, own: fits.Header) -> fits.Header:
-    joined = primary.copy()
-    if own is not primary:
-        for card in own.cards:
-            if card.keyword in ("COMMENT", "HISTORY", "", "XTENSION"):
-                continue
-            joined[card.keyword] = (card.value, card.comment)
-    return joined
-
-
-def _number(header: fits.Header, key: str, default: float) -> float:
-    value = header.get(key, default)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value)):
-        raise ValueError(f"{key} is {value!r}, a number is expected")
-    return float(value)
-
-
-def _blank(header: fits.Header) -> int | None:
-    if "BLANK" not in header:
-        return None
-    value = _number(header, "BLANK", 0.0)
-    if not value.is_integer():
-        raise ValueError(f"BLANK is {value!r}, a whole number is expected")
-    return int(value)
-
-
-def _layout(hdu) -> PixelLayout:
-    # astropy takes the scaling keywords out of an image it has scaled; the header is untouched yet
-    header = hdu.header
-    bitpix = int(header["BITPIX"])
-    dtype = np.dtype(f">{'f' if bitpix < 0 else 'i'}{abs(bitpix) // 8}" if bitpix != 8 else "u1")
-    return PixelLayout(
-        hdu.fileinfo()["datLoc"],
-        (int(header["NAXIS2"]), int(header["NAXIS1"])),
-        dtype,
-        _number(header, "BSCALE", 1.0),
-        _number(header, "BZERO", 0.0),
-        _blank(header) if bitpix > 0 else None,
     )
 
 

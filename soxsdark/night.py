@@ -14,12 +14,12 @@ from soxsdark.errors import ExitCode, InputError
 from soxsdark.find_frames import Memory
 from soxsdark.find_sets import DarkSet, FoundSets, find_sets
 from soxsdark.hashes import Hashes
+from soxsdark.held_folder import sweep_orphans
 from soxsdark.instruments import load_profile
 from soxsdark.kinds import DARK
 from soxsdark.lock import held
 from soxsdark.night_files import publish_index, publish_night, retire_superseded
 from soxsdark.nights import UNDATED, Boundary, utc_now
-from soxsdark.publish import sweep_orphans
 from soxsdark.recipe import Names
 from soxsdark.reduce_sets import (
     Job,

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from .errors import InputError
-from .fits_writer import Image, Plan, Written, write_files
-from .regular_file import open_regular
+from soxsdark.errors import InputError
+from soxsdark.fits_writer import Image, Plan, Written, write_files
+from soxsdark.regular_file import open_regular
 
 _MASK_EXTENSIONS = ("QUAL", "MASK")
 _IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)

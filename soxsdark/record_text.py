@@ -7,8 +7,8 @@ from pathlib import PurePath
 from soxsdark.one_setup import UNITS
 from soxsdark.record_check import State
 from soxsdark.record_model import FailedRun, MasterRun, Metric, Record, Sourced, SubtractRun
-from soxsdark.screen import shown, table
-from soxsdark.text import printable
+from soxsdark.screen import table
+from soxsdark.text import printable, shown
 
 DIGITS = 12
 """Of a checksum, as many as tell files apart."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from soxsdark.text import printable
+from soxsdark.text import printable, shown
 
 if TYPE_CHECKING:
     from soxsdark.find_sets import DarkSet
@@ -44,15 +44,6 @@ def frames_table(result: "Result") -> str:
     headers = ("file", "exposure [s]", "level [e-]", "RON [e-]", "clipped pixels")
     align = ("left", "right", "right", "right", "right")
     return table(rows, headers, align)
-
-
-def shown(value: float | int | None, unit: str) -> str:
-    """A figure of quality as text; "-" if there is none."""
-    if value is None:
-        return "-"
-    if isinstance(value, int):
-        return str(value)
-    return f"{value:.3f}" if unit == "electron" else f"{value:.5g}"
 
 
 def results_table(result: "Result") -> str:

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
-from soxsdark.errors import UsageError
 from soxsdark.explain import Explanation, explain
 from soxsdark.inputs import Inputs, find_files, open_inputs
 from soxsdark.publish import Workspace, writing
@@ -20,12 +19,10 @@ from soxsdark.tune_file import ID, Line, TuneFile, cell, number, open_tune_file
 from soxsdark.tune_measures import Reference, measure
 from soxsdark.tune_sweep import STAGES, Combination, Stage, Sweep, combinations
 from soxsdark.tune_workbench import Workbench
+from soxsdark.tuned import CURRENT, ROW, SECONDS, SHARE, Pair, Tuned
 from soxsdark.version import __version__
 
 CSV, PAGE = "tune.csv", "tune.html"
-ROW, SHARE, SECONDS = "row", "share-seen", "seconds"
-CURRENT = 0
-"""Row number of the current settings, which have no line in the file."""
 NO_MATTER = {"threads", "memory_limit", "qc_acceptable_ranges"}
 """Settings that change no pixel."""
 
@@ -44,56 +41,6 @@ class Plan:
     """Rows whose masks are compared; None: the current settings and the last."""
     pixel: tuple[int, int] | None = None
     """To be explained with the current settings: x and y from 1."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The masks of two combinations; images as the products are."""
-
-    rows: tuple[int, int]
-    settings: tuple[Mapping[str, object], Mapping[str, object]]
-    """The swept values of each."""
-    flags: tuple[np.ndarray, np.ndarray] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What came of the sweep."""
-
-    name: str
-    csv: Path
-    page: Path
-    keys: tuple[str, ...]
-    """The swept keys."""
-    current: Line
-    """The current settings, as a line of the file."""
-    lines: tuple[Line, ...]
-    combinations: Mapping[str, Combination]
-    """By the id of their lines."""
-    arm: str | None
-    share_seen: float
-    """Of the pixels; below 1 where the frames do not fit in memory-limit."""
-    new: int
-    """Lines that this call has added."""
-    settings: Path | None = None
-    """The settings file that was used."""
-    overrides: tuple[str, ...] = ()
-    """Keys that ``--set`` has given."""
-    explanation: Explanation | None = None
-
-    def line(self, row: int) -> Line:
-        """The line of that number; the current settings are row 0.
-
-        Raises
-        ------
-        UsageError
-            There is none.
-        """
-        if row == CURRENT:
-            return self.current
-        if not 0 < row <= len(self.lines):
-            raise UsageError(f"no row {row}: there are 1 to {len(self.lines)}, and 0 (current)")
-        return self.lines[row - 1]
 
 
 def tune(

@@ -13,8 +13,8 @@ from soxsdark.settings import Settings, default_settings_text
 from soxsdark.settings_layers import ARMS, BOTH_SIDES, EACH_SIDE, SECTION, canonical, show
 from soxsdark.settings_migrate import Migration
 from soxsdark.settings_text import INDENT
-from soxsdark.tune import ROW, Tuned
 from soxsdark.tune_file import ID, Line, number
+from soxsdark.tuned import ROW, Tuned
 from soxsdark.yaml_nodes import compose, read_text
 
 EDITED = "_tuned"

@@ -7,9 +7,9 @@ import numpy as np
 
 from soxsdark.report.style import INK, LINE, MUTED, RULE, Picture
 from soxsdark.report.words import number
-from soxsdark.tune import SECONDS, Pair, Tuned
 from soxsdark.tune_curves import Panel, panel_of
 from soxsdark.tune_text import columns_of
+from soxsdark.tuned import SECONDS, Pair, Tuned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soxsdark.tune import Tuned
 from soxsdark.tune_file import number
 from soxsdark.tune_text import shown
+from soxsdark.tuned import Tuned
 
 FEWEST = 4
 """Points of a curve that can have a knee."""

@@ -9,10 +9,10 @@ from soxsdark.explain_text import NAMES
 from soxsdark.report.page import template
 from soxsdark.report.style import own_style
 from soxsdark.report.words import fraction, number
-from soxsdark.tune import SECONDS, Pair, Tuned
 from soxsdark.tune_charts import draw_curves, draw_pair
 from soxsdark.tune_measures import Reference
 from soxsdark.tune_text import SAID, bands_note, columns_of, constant_note, rows_of, shown
+from soxsdark.tuned import SECONDS, Pair, Tuned
 from soxsdark.version import __version__
 
 EXAMPLES = 5
