@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -206,7 +207,9 @@ def _check_category(mine: FrameHeader) -> None:
         raise mine.refuse(*first, "a master bias; give another file")
 
 
-def _check_setup(mine: FrameHeader, raw: FrameHeader, arm: str | None, tag: str | None) -> list:
+def _check_setup(
+    mine: FrameHeader, raw: FrameHeader, arm: str | None, tag: str | None
+) -> list[Any]:
     """Refuse the bias of another setup; return a remark on what cannot be compared."""
     own, expected = _setup(mine), _setup(raw) | {"arm": arm}
     own["arm"] = own["arm"] or (tag or "").partition("MASTER_BIAS_")[2] or None

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -89,7 +90,7 @@ class Channel:
         self._bright: list[np.ndarray] = []
         self._places = np.zeros(0, dtype=np.intp)
 
-    def take(self, about: Description, image: np.ndarray, clipping: dict) -> Part:
+    def take(self, about: Description, image: np.ndarray, clipping: dict[str, Any]) -> Part:
         """Find the level of a frame, and its electrons above it; `image` is the whole raw."""
         amplifier = about.amplifiers[self.number]
         pixels, baseline = image[amplifier.raw], about.baseline(image, amplifier)
@@ -117,7 +118,7 @@ class Channel:
         return Part(electrons, math.inf, medians, found, saturated)
 
     def _level(
-        self, pixels: np.ndarray, baseline: Baseline, limit: float, clipping: dict
+        self, pixels: np.ndarray, baseline: Baseline, limit: float, clipping: dict[str, Any]
     ) -> tuple[FrameLevel, int]:
         """Clip the pixels above the baseline; return how many are saturated too.
 

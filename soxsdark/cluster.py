@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from soxsdark.errors import ExitCode, InputError, UsageError
 from soxsdark.reduce_sets import Job, SetResult, lost, reduce_one
@@ -35,7 +36,7 @@ class ClusterWorkers:
         self._client = client
         self._executor = client.get_executor(pure=False)
         self._off = Event(f"soxsdark-{uuid.uuid4().hex}", client=client)
-        self._pending: set[Future] = set()
+        self._pending: set[Future[Any]] = set()
 
     @classmethod
     @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from soxsdark.find_frames import DarkFrame, FoundFrames, Memory, find_frames
 from soxsdark.instruments import own_profile
@@ -119,7 +120,7 @@ def find_sets(
 
 def group(frames: Iterable[DarkFrame], settings: Settings) -> Iterator[list[DarkFrame]]:
     """Sort frames into sets, each in the order in which they were taken."""
-    together: dict[tuple, list[DarkFrame]] = {}
+    together: dict[tuple[Any, ...], list[DarkFrame]] = {}
     for frame in frames:
         key = frame.profile.name, frame.about.arm, frame.template, frame.is_dated
         together.setdefault(key, []).append(frame)

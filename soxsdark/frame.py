@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from astropy.io import fits
@@ -296,7 +296,7 @@ def _describe(number: int, hdu) -> str:
     return f"{number}{f' {name}' if name else ''} ({kind})"
 
 
-def _choose(path: Path, candidates: list, hdus, extension):
+def _choose(path: Path, candidates: list[Any], hdus, extension):
     if isinstance(extension, str):
         wanted = [c for c in enumerate(hdus) if _name(c[1]) == extension.strip().upper()]
     elif extension is not None:

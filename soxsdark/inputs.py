@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -216,7 +217,7 @@ def _open_bias(
     return open_master_bias(path, tag, raw.about, raw.frame.header, shape, profile)
 
 
-def _raws(files: FileSet, extension: int | str | None) -> tuple[list, list[str]]:
+def _raws(files: FileSet, extension: int | str | None) -> tuple[list[Any], list[str]]:
     """Open the frames, each with its tag; products that lie in a folder are passed over and told.
 
     Of a product the header may be read twice, of a raw frame never.

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from soxsdark.errors import ExitCode, InputError
 from soxsdark.find_frames import Memory
@@ -141,7 +141,7 @@ class NightRun:
     settle: float = 0.0
     command: tuple[str, ...] = ()
     _memory: Memory = field(default_factory=dict, repr=False)
-    _failed: dict[tuple, SetResult] = field(default_factory=dict, repr=False)
+    _failed: dict[tuple[Any, ...], SetResult] = field(default_factory=dict, repr=False)
     """Sets that failed in this process, which are not tried again as they are."""
 
     def __post_init__(self) -> None:
@@ -298,7 +298,7 @@ class NightRun:
             return due(one, why)
         return replace(job, why=why)
 
-    def _fingerprint(self, one: DarkSet) -> tuple:
+    def _fingerprint(self, one: DarkSet) -> tuple[Any, ...]:
         return one.name, *(self._memory[entry.path][0] for entry in one.frames)
 
 

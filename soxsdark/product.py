@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -142,7 +143,7 @@ def reading(path: Path | str, what: str) -> Iterator[fits.HDUList]:
         raise InputError(f"{path}: cannot be read as {what}: {reason}") from error
 
 
-def images_of(hdus: fits.HDUList) -> list:
+def images_of(hdus: fits.HDUList) -> list[Any]:
     """Return the HDUs that hold a 2-D image."""
     return [hdu for hdu in hdus if isinstance(hdu, _IMAGES) and hdu.header.get("NAXIS") == 2]
 

@@ -8,6 +8,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from soxsdark.clock import Clock
 from soxsdark.compiled import path_in_use
@@ -51,7 +52,7 @@ class Result:
     """None where no report was asked for."""
     metrics: dict[str, float | int | None]
     qa_flag: QaFlag
-    record: dict = field(repr=False)
+    record: dict[str, Any] = field(repr=False)
     reduced: Reduced = field(repr=False)
 
     @property
@@ -161,7 +162,7 @@ def mbias(
 
 def _make(
     kind: Kind, inputs, settings, overrides, instrument, output, overwrite, *,
-    calibrations: dict, report: bool, plots, command: tuple[str, ...], progress: Progress | None,
+    calibrations: dict[str, Any], report: bool, plots, command: tuple[str, ...], progress: Progress | None,
 ) -> Result:  # fmt: skip
     started = datetime.now(UTC)
     if not isinstance(settings, Settings):
@@ -265,7 +266,7 @@ class _Run:
             if said := mixed(output, self.names.record, fits):
                 logger.warning("%s", said)
 
-    def _report(self, work: Workspace, reduced, header, record: dict, clock) -> list[str]:
+    def _report(self, work: Workspace, reduced, header, record: dict[str, Any], clock) -> list[str]:
         """Make page and pictures, as far as they are asked for, and name the page in the record."""
         if self.names.page is None and self.gallery is None:
             return []
@@ -368,7 +369,7 @@ class _Run:
         for metric in reduced.judged.concerns:
             logger.warning("%s", metric.concern)
 
-    def _entries(self) -> list[dict]:
+    def _entries(self) -> list[dict[str, Any]]:
         """All files that were given, checked or not."""
         given = (Entry(Path(path)) for path in self.calibrations.values() if path)
         named = (self.files.bad_pixel_map, self.files.master_bias)

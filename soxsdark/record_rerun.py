@@ -125,7 +125,9 @@ def _known_profile(name: str, file: Path) -> str:
     return name
 
 
-def _master(record: MasterRun, file: Path, options: Mapping[str, Any]) -> tuple[dict, tuple]:
+def _master(
+    record: MasterRun, file: Path, options: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[Any, ...]]:
     from soxsdark.recipe import mbias, mdark
 
     bpm, bias = (
@@ -156,7 +158,9 @@ def _settings(record: MasterRun, file: Path) -> Settings:
     return settings
 
 
-def _subtract(record: SubtractRun, file: Path, options: Mapping[str, Any]) -> tuple[dict, tuple]:
+def _subtract(
+    record: SubtractRun, file: Path, options: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[Any, ...]]:
     from soxsdark.subtract import subtract_files
 
     own, bias = record.instrument_profile_file, record.master_bias

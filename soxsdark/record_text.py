@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import Any
 
 from soxsdark.one_setup import UNITS
 from soxsdark.record_check import State
@@ -189,7 +190,7 @@ def _products(states: Sequence[State]) -> str:
     return _table("products", ("file", "bytes", "SHA-256", "is"), rows)
 
 
-def _table(title: str, headers: Sequence[str], rows: Sequence[tuple]) -> str:
+def _table(title: str, headers: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
     """A titled table; figures are aligned right."""
     align = tuple("right" if header in FIGURES else "left" for header in headers)
     return f"{title}\n\n{table(rows, tuple(headers), align)}"

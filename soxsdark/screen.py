@@ -4,7 +4,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from soxsdark.text import printable, shown
 
@@ -19,7 +19,7 @@ PATIENCE = 2.0
 """Seconds after which a run counts as long and a progress bar appears."""
 
 
-def table(rows: Sequence[tuple], headers: tuple[str, ...], align: tuple[str, ...]) -> str:
+def table(rows: Sequence[tuple[Any, ...]], headers: tuple[str, ...], align: tuple[str, ...]) -> str:
     """A table of text."""
     from tabulate import tabulate
 

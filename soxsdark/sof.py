@@ -203,7 +203,7 @@ def _found(entry: Entry, sof: Path) -> Entry:
     return find(entry, folders, f"{show(sof)} line {entry.line}: ", looked)
 
 
-def _only(entries: Iterable[Entry], pattern: re.Pattern, what: str, sof: Path) -> Entry | None:
+def _only(entries: Iterable[Entry], pattern: re.Pattern[str], what: str, sof: Path) -> Entry | None:
     found = [entry for entry in entries if entry.tag and pattern.match(entry.tag)]
     if len(found) > 1:
         raise InputError(

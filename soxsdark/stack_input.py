@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def _deviation_of(uncertainty, data) -> np.ndarray | None:
         return {"std": array, "var": np.sqrt(array), "ivar": 1 / np.sqrt(array)}[kind]
 
 
-def _check(arrays: list[np.ndarray], frames: Sequence) -> None:
+def _check(arrays: list[np.ndarray], frames: Sequence[Any]) -> None:
     if not arrays:
         raise UsageError("no frames: at least one is needed")
     shapes = sorted({a.shape for a in arrays})
@@ -63,7 +64,7 @@ def _check(arrays: list[np.ndarray], frames: Sequence) -> None:
         raise UsageError(f"frames should be in one unit (got {', '.join(sorted(units))})")
 
 
-def as_stack(frames: Sequence, masks: Sequence[np.ndarray | None] | None = None) -> Stack:
+def as_stack(frames: Sequence[Any], masks: Sequence[np.ndarray | None] | None = None) -> Stack:
     """Turn CCDData or arrays into one stack.
 
     Parameters

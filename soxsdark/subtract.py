@@ -42,7 +42,7 @@ class SubtractResult:
     product: Path
     record_file: Path
     metrics: dict[str, float | int | None]
-    record: dict = field(repr=False)
+    record: dict[str, Any] = field(repr=False)
 
 
 def subtract_dark(
@@ -186,7 +186,7 @@ def _names(frames: Sequence[Path | str]) -> list[tuple[str, str]]:
 
 
 def _prepare(
-    frames: Sequence, dark_file, scale: Scale, bias_file, instrument: str | None
+    frames: Sequence[Any], dark_file, scale: Scale, bias_file, instrument: str | None
 ) -> tuple[list[Job], Tools]:
     """Open everything and match it by the headers."""
     if scale not in SCALES:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice, pairwise
+from typing import Any
 
 import numpy as np
 
@@ -300,7 +301,7 @@ class _Passage:
         return [channel.difference(*both) for channel, *both in parts], first
 
 
-def _clipping(settings) -> dict:
+def _clipping(settings) -> dict[str, Any]:
     """Options of `clip_values`."""
     return {
         "lower": settings.frame_lower_sigma,

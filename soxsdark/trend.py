@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from soxsdark.errors import InputError, UsageError
 from soxsdark.nights import moment_of
@@ -94,7 +95,7 @@ class Trend:
 
     def sets(self) -> list[dict[str, Point]]:
         """The points of each set by metric, in time."""
-        found: dict[tuple, dict[str, Point]] = defaultdict(dict)
+        found: dict[tuple[Any, ...], dict[str, Point]] = defaultdict(dict)
         for point in self.points:
             found[point.mjd or 0.0, point.night, point.set_name][point.metric] = point
         return [found[key] for key in sorted(found)]
@@ -166,7 +167,7 @@ def _chosen(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
 
 def _scored(points: Iterable[Point]) -> Iterator[Point]:
     """Compare each point with those before it."""
-    histories: dict[tuple, deque[float]] = defaultdict(lambda: deque(maxlen=HISTORY))
+    histories: dict[tuple[Any, ...], deque[float]] = defaultdict(lambda: deque(maxlen=HISTORY))
     for point in points:
         history = histories[point.setup, point.frames, point.metric]
         dated = point.mjd is not None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -239,7 +240,7 @@ class _Tuning:
         return self.last[1]
 
 
-def _digest_of_frames(inputs: Inputs, survey: Survey, blocks: Sequence[slice]) -> list:
+def _digest_of_frames(inputs: Inputs, survey: Survey, blocks: Sequence[slice]) -> list[Any]:
     """What says that frames, calibrations and the rows that are seen of them are the same."""
     given, about = (inputs.bad_pixel_map, inputs.master_bias), inputs.darks[0].about
     read = [(a.raw, a.place, a.gain.value) for a in about.amplifiers]

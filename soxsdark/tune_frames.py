@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class HeldFrames:
     """The frames of a set, and which rows of them are worked on."""
 
     frames: dict[Path, Frame]
-    kept: dict[Path, dict]
+    kept: dict[Path, dict[str, Any]]
     """Rows of each frame, where only bands are held."""
     blocks: tuple[slice, ...]
     """Rows of the science image that are done at a time; those in none are left out."""

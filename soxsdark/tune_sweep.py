@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from enum import IntEnum
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from soxsdark.errors import SettingsError, UsageError
 from soxsdark.settings import Settings
@@ -168,7 +169,7 @@ def combinations(
         places = sorted(random.Random(seed).sample(places, number))
     elif total > MOST:
         raise UsageError(f"{total} combinations, at most {MOST} are tried; use --random")
-    found: dict[tuple, Combination] = {}
+    found: dict[tuple[Any, ...], Combination] = {}
     for place in places:
         chosen = dict(zip([s.key for s in ordered], _nth(ordered, place), strict=True))
         one = _combination(chosen, path, overrides, arm)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,8 +34,8 @@ class Workbench:
     """With the current settings, on held frames."""
     held: HeldFrames
     keep_stack: bool
-    _survey: tuple[tuple, Survey] | None = field(default=None, repr=False)
-    _stack: tuple[tuple, Combined] | None = field(default=None, repr=False)
+    _survey: tuple[tuple[Any, ...], Survey] | None = field(default=None, repr=False)
+    _stack: tuple[tuple[Any, ...], Combined] | None = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -115,7 +116,7 @@ class Workbench:
         return self.held.put_into(same)
 
 
-def _values(inputs: Inputs, last: Stage) -> tuple:
+def _values(inputs: Inputs, last: Stage) -> tuple[Any, ...]:
     """What the stages up to `last` depend on."""
     values = inputs.settings.values
     return tuple(getattr(values, k.replace("-", "_")) for k, s in STAGES.items() if s <= last)

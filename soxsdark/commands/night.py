@@ -4,6 +4,7 @@ import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
+from typing import Any
 
 import click
 
@@ -80,7 +81,7 @@ def night(
             time.sleep(watch)
 
 
-def _workers(count: int, scheduler: str | None) -> AbstractContextManager:
+def _workers(count: int, scheduler: str | None) -> AbstractContextManager[Any]:
     """Who reduces the sets; None is this process."""
     if scheduler:
         from soxsdark.cluster import ClusterWorkers
@@ -93,7 +94,7 @@ def _workers(count: int, scheduler: str | None) -> AbstractContextManager:
     return nullcontext()
 
 
-def _tell(report, quiet: bool, told: set) -> set:
+def _tell(report, quiet: bool, told: set[Any]) -> set[Any]:
     """Show what was not so the last time, and return what is so now.
 
     Results go to stdout, and a line a problem to stderr.

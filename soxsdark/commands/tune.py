@@ -1,5 +1,7 @@
 """soxsdark tune, soxsdark explain."""
 
+from typing import Any
+
 import click
 
 from soxsdark.commands.common import ANY_PATH, example, progress_of, say
@@ -10,7 +12,7 @@ FORMATS = ("table", "csv", "json", "markdown")
 PIXEL_HELP = "counted from 1 as FITS and its viewers do, column first"
 
 
-class Pair(click.ParamType):
+class Pair(click.ParamType[tuple[int, int]]):
     """Two whole numbers with a comma between."""
 
     name = "pair"
@@ -101,7 +103,7 @@ def tune(stop, inputs, sweeps, style, pixel, applied, **options) -> int:
     return ExitCode.DONE
 
 
-def _for_pixel(options) -> dict:
+def _for_pixel(options) -> dict[str, Any]:
     """The options of tune that explain has too."""
     names = ("settings", "overrides", "bad_pixel_map", "master_bias")
     return {name: options[name] for name in names}

@@ -108,7 +108,7 @@ class Profile(Declared):
         """Return the detector of an arm; one of which nothing is known if the profile has none."""
         return self.arms.get(arm or ANY_ARM) or self.arms.get(ANY_ARM) or Detector()
 
-    def warning_ranges(self, arm: str | None) -> dict[str, tuple]:
+    def warning_ranges(self, arm: str | None) -> dict[str, tuple[Any, ...]]:
         """Return the warning ranges of the metrics of an arm."""
         own = self.qc_warning_ranges
         if own is None and self.name != GENERIC:
@@ -195,7 +195,7 @@ class _Loader(yaml.SafeLoader):
             raise yaml.composer.ComposerError(None, None, "aliases are not allowed", mark)
         return super().compose_node(parent, index)
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key.value, str):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -27,7 +27,7 @@ Rotation = Literal[0, 90, 180, 270]
 End = Annotated[float, Field(strict=True, allow_inf_nan=False)] | None
 
 
-def _ordered(ends: tuple) -> tuple:
+def _ordered(ends: tuple[Any, ...]) -> tuple[Any, ...]:
     low, high = ends[:2]
     if low is not None and high is not None and low > high:
         raise ValueError("low above high")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -85,7 +85,9 @@ def _decades(shown: Histogram) -> list[float]:
     return [tick for tick in (*(-d for d in decades), 0.0, *decades) if low <= tick <= high]
 
 
-def draw_frames(frames: Sequence[Mapping], pixels: int, header_ron: float | None) -> Picture:
+def draw_frames(
+    frames: Sequence[Mapping[str, Any]], pixels: int, header_ron: float | None
+) -> Picture:
     """Level, read noise and clipped shares of each frame against time.
 
     Parameters
@@ -172,7 +174,7 @@ def _panels(count: int, **shared) -> tuple["Figure", list["Axes"]]:
     return figure, list(figure.subplots(count, squeeze=False, **shared)[:, 0])
 
 
-def _series(frames: Sequence[Mapping], pixels: int) -> dict[str, list[float]]:
+def _series(frames: Sequence[Mapping[str, Any]], pixels: int) -> dict[str, list[float]]:
     """What is drawn of the frames, by its label."""
     clipped = [_value(f, "clipped-low") + _value(f, "clipped-high") for f in frames]
     series = {
@@ -185,7 +187,7 @@ def _series(frames: Sequence[Mapping], pixels: int) -> dict[str, list[float]]:
     return {label: values for label, values in series.items() if np.isfinite(values).any()}
 
 
-def _value(frame: Mapping, key: str) -> float:
+def _value(frame: Mapping[str, Any], key: str) -> float:
     value = frame.get(key)
     return float("nan") if value is None else float(value)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from soxsdark.publish import Workspace, writing
 from soxsdark.report import facts, picture_file
@@ -11,7 +12,7 @@ from soxsdark.report.page import draw, page_of
 
 
 def write_report(
-    record: Mapping,
+    record: Mapping[str, Any],
     name: str,
     images: Images,
     *,
