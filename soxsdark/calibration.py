@@ -178,7 +178,7 @@ def _read(path: Path) -> _Content:
         )
 
 
-def _deviation(path: Path, hdu) -> np.ndarray:
+def _deviation(path: Path, hdu: Any) -> np.ndarray:
     """Standard deviations, whatever kind of uncertainty is stored (UTYPE)."""
     kind = str(hdu.header.get("UTYPE", "")).strip()
     stored = hdu.data.astype(np.float32)
@@ -256,7 +256,9 @@ def _electrons(path: Path, unit: str, about: Description) -> tuple[list[float], 
     return gains, "adu (assumed)", [f"{path.name} has no BUNIT: taken to be in ADU"]
 
 
-def _cut(path: Path, image: np.ndarray | None, about: Description, raw_shape) -> np.ndarray | None:
+def _cut(
+    path: Path, image: np.ndarray | None, about: Description, raw_shape: tuple[int, int]
+) -> np.ndarray | None:
     if image is None:
         return None
     science, turned = about.shape, to_raw(image, about.rotation)
@@ -272,7 +274,12 @@ def _cut(path: Path, image: np.ndarray | None, about: Description, raw_shape) ->
 
 
 def _completed(
-    path: Path, values, sigma, bad, amplifiers: Sequence[Amplifier], factors: Sequence[float]
+    path: Path,
+    values: np.ndarray,
+    sigma: np.ndarray | None,
+    bad: np.ndarray,
+    amplifiers: Sequence[Amplifier],
+    factors: Sequence[float],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[BiasPart, ...]]:
     """Values and errors in electrons, bad pixels, and the parts of the amplifiers.
 

@@ -44,7 +44,7 @@ class Commands(click.Group):
         return getattr(import_module(f"soxsdark.commands.{COMMANDS[cmd_name]}"), cmd_name)
 
 
-def _version(context: click.Context, _option, asked: bool) -> None:
+def _version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
     if asked:
         from soxsdark.compiled import path_in_use
 

@@ -30,7 +30,7 @@ class ClusterWorkers:
     client : distributed.Client
     """
 
-    def __init__(self, client) -> None:
+    def __init__(self, client: Any) -> None:
         from distributed import Event
 
         self._client = client
@@ -110,7 +110,7 @@ def _checker(off: str) -> Callable[..., None]:
 
     event, next_look = Event(off), 0.0
 
-    def check(*_) -> None:
+    def check(*_: object) -> None:
         nonlocal next_look
         if time.monotonic() >= next_look:
             if event.is_set():

@@ -194,7 +194,14 @@ def count_differences(
     return counts
 
 
-def _count_band(first, second, bad, edges, background, bins: Bins) -> np.ndarray:
+def _count_band(
+    first: np.ndarray,
+    second: np.ndarray,
+    bad: np.ndarray,
+    edges: np.ndarray,
+    background: np.ndarray,
+    bins: Bins,
+) -> np.ndarray:
     """`count_differences` in one row of blocks."""
     block = np.repeat(np.arange(len(background)), np.diff(edges))
     with np.errstate(over="ignore", invalid="ignore"):

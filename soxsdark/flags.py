@@ -81,7 +81,7 @@ def find_background(
     return Background(grid, level, sigma)
 
 
-def _block_levels(image: np.ndarray, bad, grid: Grid, threads: int) -> np.ndarray:
+def _block_levels(image: np.ndarray, bad: np.ndarray, grid: Grid, threads: int) -> np.ndarray:
     """Clipped median of each block; NaN for one without a good pixel."""
 
     def levels(rows: slice) -> np.ndarray:
@@ -92,7 +92,9 @@ def _block_levels(image: np.ndarray, bad, grid: Grid, threads: int) -> np.ndarra
     return np.array(list(in_order(levels, grid.bands(), threads)))
 
 
-def _spatial_sigma(image: np.ndarray, bad, background: Background, threads: int) -> float:
+def _spatial_sigma(
+    image: np.ndarray, bad: np.ndarray, background: Background, threads: int
+) -> float:
     """3-sigma-clipped standard deviation of the excess (NaN: no good pixel)."""
     step = max(1, image.size // SAMPLE)
     # every row and every column of the frame are seen alike
@@ -108,7 +110,7 @@ def _spatial_sigma(image: np.ndarray, bad, background: Background, threads: int)
 
 
 def _sampled_excess(
-    image: np.ndarray, bad, background: Background, step: int, threads: int
+    image: np.ndarray, bad: np.ndarray, background: Background, step: int, threads: int
 ) -> np.ndarray:
     """Excess of every step-th pixel, in reading order, as far as it is good."""
 

@@ -154,13 +154,15 @@ class Frame:
             pixels = self.read_rows(0, self.layout.shape[0])
         return Loaded(pixels, digest.hexdigest())
 
-    def _digest(self):
+    def _digest(self) -> Any:
         """Hash the file on disk, which is more than its HDUs, or packed."""
         with open_regular(self.path) as file:
             self._refuse_change(os.fstat(file.fileno()))
             return hashlib.file_digest(file, "sha256")
 
-    def _take(self, descriptor: int, content: np.ndarray, first: int, last: int, digest) -> int:
+    def _take(
+        self, descriptor: int, content: np.ndarray, first: int, last: int, digest: Any
+    ) -> int:
         """Read bytes first to last into their place, hash them; return their sum."""
         total = 0
         # what is done to a piece finds it in the processor's cache
@@ -253,7 +255,7 @@ def _inflate(file: IO[bytes]) -> Spool:
     return spool
 
 
-def _open(cls, path: Path, extension) -> Frame:
+def _open(cls: type[Frame], path: Path, extension: int | str | None) -> Frame:
     with open_regular(path) as file:
         identity = identity_of(os.fstat(file.fileno()))
         inflated = _inflate(file) if is_packed(file) else None
@@ -274,7 +276,7 @@ def _open(cls, path: Path, extension) -> Frame:
 
 
 @contextmanager
-def _opened(descriptor: int, **options) -> Iterator[fits.HDUList]:
+def _opened(descriptor: int, **options: Any) -> Iterator[fits.HDUList]:
     """Open FITS content; the descriptor stays open, which astropy closes."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     copy = os.fdopen(os.dup(descriptor), "rb")
@@ -282,21 +284,23 @@ def _opened(descriptor: int, **options) -> Iterator[fits.HDUList]:
         yield hdus
 
 
-def _is_compressed(hdu) -> bool:
+def _is_compressed(hdu: Any) -> bool:
     return isinstance(hdu, fits.BinTableHDU) and bool(hdu.header.get("ZIMAGE", False))
 
 
-def _is_picture(hdu) -> bool:
+def _is_picture(hdu: Any) -> bool:
     return isinstance(hdu, IMAGES) and hdu.header.get("NAXIS") == 2
 
 
-def _describe(number: int, hdu) -> str:
+def _describe(number: int, hdu: Any) -> str:
     kind = "compressed image" if _is_compressed(hdu) else f"{hdu.header.get('NAXIS', 0)}-D"
     name = str(hdu.header.get("EXTNAME", "")).strip()
     return f"{number}{f' {name}' if name else ''} ({kind})"
 
 
-def _choose(path: Path, candidates: list[Any], hdus, extension):
+def _choose(
+    path: Path, candidates: list[Any], hdus: Any, extension: int | str | None
+) -> tuple[int, Any]:
     if isinstance(extension, str):
         wanted = [c for c in enumerate(hdus) if _name(c[1]) == extension.strip().upper()]
     elif extension is not None:
@@ -322,11 +326,11 @@ def _choose(path: Path, candidates: list[Any], hdus, extension):
     return wanted[0]
 
 
-def _name(hdu) -> str:
+def _name(hdu: Any) -> str:
     return str(hdu.header.get("EXTNAME", "")).strip().upper()
 
 
-def _extent(path: Path, index: int, hdu, size: int) -> _Hdu:
+def _extent(path: Path, index: int, hdu: Any, size: int) -> _Hdu:
     info = hdu.fileinfo()
     needed = info["datLoc"] + hdu.size
     if needed > size:

@@ -4,7 +4,7 @@ import gzip
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -60,7 +60,7 @@ def read_header(path: Path, extension: int | str | None = None) -> tuple[fits.He
     return primary, None
 
 
-def _unpacked(stored: IO[bytes]):
+def _unpacked(stored: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
     return gzip.open(stored) if is_packed(stored) else nullcontext(stored)
 
 

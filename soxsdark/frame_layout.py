@@ -1,6 +1,7 @@
 """What the header of an image says of how its pixels are stored."""
 
 import math
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -36,7 +37,7 @@ def _blank(header: fits.Header) -> int | None:
     return int(value)
 
 
-def layout_of(hdu) -> PixelLayout:
+def layout_of(hdu: Any) -> PixelLayout:
     """Return how the pixels of an uncompressed image lie in its file.
 
     Raises

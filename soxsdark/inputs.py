@@ -88,7 +88,7 @@ class Inputs:
         return tuple(dict.fromkeys(every))
 
 
-def find_files(inputs, kind: Kind = DARK) -> FileSet:
+def find_files(inputs: Any, kind: Kind = DARK) -> FileSet:
     """The files of a SOF, observing blocks, a folder, FITS paths, ImageFileCollection or FileSet.
 
     `kind` says which of several observing blocks.

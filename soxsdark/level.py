@@ -8,7 +8,7 @@ pixels, whatever the number of iterations.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -181,7 +181,7 @@ def clip_values(
     )
 
 
-def clip_frame(data: np.ndarray, bad: np.ndarray | None = None, **options) -> FrameLevel:
+def clip_frame(data: np.ndarray, bad: np.ndarray | None = None, **options: Any) -> FrameLevel:
     """Clip one frame; `options` are those of `clip_values`.
 
     Parameters
@@ -196,7 +196,7 @@ def clip_frame(data: np.ndarray, bad: np.ndarray | None = None, **options) -> Fr
 
 
 def clip_frames(
-    frames: Iterable[np.ndarray], bad: Sequence[np.ndarray | None] | None = None, **options
+    frames: Iterable[np.ndarray], bad: Sequence[np.ndarray | None] | None = None, **options: Any
 ) -> list[FrameLevel]:
     """Frame-level clipping of a series of frames: one `FrameLevel` each.
 

@@ -59,7 +59,7 @@ def tail_probability(k: float) -> float:
     return math.erfc(k / math.sqrt(2)) / 2
 
 
-def events_forgiven(count):
+def events_forgiven(count: np.ndarray | int) -> np.ndarray:
     """Cosmic rays that stacks of `count` samples may hold without being noisy."""
     return np.where(count > 2, np.maximum(1, count // SAMPLES_AN_EVENT), 0)
 
@@ -136,7 +136,9 @@ def event_sums(
     return sums, limits, high.sum(axis=0)
 
 
-def _block_of(ordered, count: int, sigma, upper, lower) -> tuple[np.ndarray, ...]:
+def _block_of(
+    ordered: np.ndarray, count: int, sigma: np.ndarray, upper: float, lower: float | None
+) -> tuple[np.ndarray, ...]:
     """`noise_block` for pixels that all have `count` >= 2 valid samples."""
     sums, limits, found = event_sums(ordered, count, sigma, upper)
     allowed = np.arange(len(limits))[:, None] <= found

@@ -68,7 +68,7 @@ class Result:
 
 
 def mdark(
-    inputs,
+    inputs: Any,
     settings: Settings | Path | str | None = None,
     *,
     output: Path | str = ".",
@@ -130,7 +130,7 @@ def mdark(
 
 
 def mbias(
-    inputs,
+    inputs: Any,
     settings: Settings | Path | str | None = None,
     *,
     output: Path | str = ".",
@@ -161,9 +161,20 @@ def mbias(
 
 
 def _make(
-    kind: Kind, inputs, settings, overrides, instrument, output, overwrite, *,
-    calibrations: dict[str, Any], report: bool, plots, command: tuple[str, ...], progress: Progress | None,
-) -> Result:  # fmt: skip
+    kind: Kind,
+    inputs: Any,
+    settings: Path | str | None,
+    overrides: Sequence[str],
+    instrument: str | None,
+    output: Path | str,
+    overwrite: bool,
+    *,
+    calibrations: dict[str, Any],
+    report: bool,
+    plots: Path | str | None,
+    command: tuple[str, ...],
+    progress: Progress | None,
+) -> Result:
     started = datetime.now(UTC)
     if not isinstance(settings, Settings):
         settings = Settings.read(settings, overrides, instrument)
@@ -190,7 +201,7 @@ def _make(
                 raise
 
 
-def _spare_inputs(output: Path, names: Names, files: FileSet, *others) -> None:
+def _spare_inputs(output: Path, names: Names, files: FileSet, *others: Path | str | None) -> None:
     """Refuse a run that would write over its own inputs, whatever was said of overwriting.
 
     Bad-pixel map and previous master alone may be those of an earlier run of this set.
@@ -214,7 +225,14 @@ class _Run:
     """Where pictures are made, if they are asked for."""
     identity: RunIdentity
 
-    def reduce(self, work, output: Path, logger, overwrite: bool, progress) -> Result:
+    def reduce(
+        self,
+        work: Workspace,
+        output: Path,
+        logger: logging.Logger,
+        overwrite: bool,
+        progress: Progress | None,
+    ) -> Result:
         clock = Clock()
         logger.info("soxsdark %s, run %s", __version__, self.identity.run_id)
         logger.info("command: %s", shlex.join(self.identity.command) or "from Python")
@@ -266,7 +284,9 @@ class _Run:
             if said := mixed(output, self.names.record, fits):
                 logger.warning("%s", said)
 
-    def _report(self, work: Workspace, reduced, header, record: dict[str, Any], clock) -> list[str]:
+    def _report(
+        self, work: Workspace, reduced: Reduced, header: Any, record: dict[str, Any], clock: Clock
+    ) -> list[str]:
         """Make page and pictures, as far as they are asked for, and name the page in the record."""
         if self.names.page is None and self.gallery is None:
             return []

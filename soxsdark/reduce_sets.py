@@ -231,5 +231,5 @@ def due(one: DarkSet, why: str) -> SetResult:
     return _result(one, State.DUE, why=why)
 
 
-def _result(one: DarkSet, state: State, **facts) -> SetResult:
+def _result(one: DarkSet, state: State, **facts: Any) -> SetResult:
     return SetResult(one.name, one.folder, len(one.frames), state, **facts)

@@ -7,6 +7,7 @@ import numpy as np
 
 from soxsdark.amplifiers import Amplifier
 from soxsdark.calibration import MasterBias
+from soxsdark.clock import Clock
 from soxsdark.combine import Combined, combine
 from soxsdark.compiled import kernel
 from soxsdark.flags import Background, Limits, bands, find_background, hot_and_cold
@@ -43,7 +44,9 @@ class Reduced:
     """Of each amplifier, without its level."""
 
 
-def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> Reduced:
+def reduce_set(
+    inputs: Inputs, progress: Progress | None = None, clock: Clock | None = None
+) -> Reduced:
     """The data flow from opened frames to master, mask and metrics; writes nothing."""
     tell = progress or (lambda what, done, total: None)
     lap = clock.lap if clock else (lambda stage: None)
@@ -123,7 +126,9 @@ def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
     return lambda: tell(what, next(done), total)
 
 
-def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Images:
+def _flagged(
+    inputs: Inputs, surveyed: Survey, combined: Combined, bad: np.ndarray | None
+) -> Images:
     """The master, in the memory of the mean and its errors, and what its metrics need."""
     levels = surveyed.levels.mean(axis=0)
     if inputs.master_bias is not None:
@@ -141,7 +146,7 @@ def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Image
 def _flag_amplifier(
     inputs: Inputs,
     combined: Combined,
-    bad,
+    bad: np.ndarray | None,
     place: Window,
     level: float,
     flags: np.ndarray,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from soxsdark.verdicts import Metric
 
 
-def _sourced(value) -> dict[str, Any]:
+def _sourced(value: Any) -> dict[str, Any]:
     return {"value": value.value, "source": value.source}
 
 

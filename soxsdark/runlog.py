@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from soxsdark.logging_settings import LoggingSettings
 from soxsdark.publish import writing
@@ -20,7 +21,7 @@ class _OneLine(logging.Formatter):
         record.message = printable(" | ".join(record.message.splitlines()))
         return super().formatMessage(record)
 
-    def formatException(self, ei) -> str:  # noqa: N802
+    def formatException(self, ei: Any) -> str:  # noqa: N802
         return printable(super().formatException(ei))
 
 

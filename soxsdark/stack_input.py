@@ -39,7 +39,7 @@ def _float(data: np.ndarray) -> np.ndarray:
     return np.array(data, dtype=kind)
 
 
-def _deviation_of(uncertainty, data) -> np.ndarray | None:
+def _deviation_of(uncertainty: Any, data: np.ndarray) -> np.ndarray | None:
     # astropy's uncertainty classes name themselves; no need to import them
     if uncertainty is None:
         return None
@@ -102,7 +102,7 @@ def as_stack(frames: Sequence[Any], masks: Sequence[np.ndarray | None] | None = 
     return Stack(samples, np.stack(sigma) if known else None, quantum)
 
 
-def equal_levels(samples: np.ndarray, **options) -> tuple[np.ndarray, float]:
+def equal_levels(samples: np.ndarray, **options: Any) -> tuple[np.ndarray, float]:
     """Samples (N, rows, columns) with the level of each frame removed, and the mean level.
 
     `options` are those of `clip_frames`. A frame without a good pixel has no level.
@@ -117,7 +117,7 @@ def equal_levels(samples: np.ndarray, **options) -> tuple[np.ndarray, float]:
     return result, mean
 
 
-def check_clipping(**values) -> None:
+def check_clipping(**values: Any) -> None:
     """Refuse thresholds that are not above zero, and negative numbers of iterations.
 
     Names that end in ``iterations`` are counts; None is no threshold.
@@ -216,7 +216,9 @@ class ExpectedNoise:
     """Variance for each unit of signal above the background."""
 
 
-def expected_noise(samples: np.ndarray, stack: Stack, noise=None) -> ExpectedNoise:
+def expected_noise(
+    samples: np.ndarray, stack: Stack, noise: NoiseModel | np.ndarray | float | None = None
+) -> ExpectedNoise:
     """Noise of the samples, the first of these that is there.
 
     `noise` (a NoiseModel, an image or a number), the frames' own uncertainties (root mean

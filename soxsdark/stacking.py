@@ -73,7 +73,13 @@ def _run_mask(ordered: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.nd
     return (row >= first) & (row < last)
 
 
-def _deviation(ordered, first, last, centre, kind) -> np.ndarray:
+def _deviation(
+    ordered: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    centre: np.ndarray,
+    kind: StackDeviation,
+) -> np.ndarray:
     inside = _run_mask(ordered, first, last)
     number = last - first
     if kind == "std":
@@ -84,7 +90,14 @@ def _deviation(ordered, first, last, centre, kind) -> np.ndarray:
     return MAD_TO_SIGMA * run_median(distance, np.zeros_like(number), number)
 
 
-def _clip_once(ordered, first, last, kind, sigma, k) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _clip_once(
+    ordered: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    kind: StackDeviation,
+    sigma: np.ndarray,
+    k: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centre, lowest and highest value that survive one clip of the run first to last."""
     centre = run_median(ordered, first, last)
     deviation = sigma if kind == "noise-model" else _deviation(ordered, first, last, centre, kind)
@@ -92,7 +105,9 @@ def _clip_once(ordered, first, last, kind, sigma, k) -> tuple[np.ndarray, np.nda
         return centre, centre - k * deviation, centre + k * deviation
 
 
-def _run_within(ordered, first, last, lower, upper) -> tuple[np.ndarray, np.ndarray]:
+def _run_within(
+    ordered: np.ndarray, first: np.ndarray, last: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The part of the run first to last that lies between two values, both included."""
     inside = _run_mask(ordered, first, last) & (ordered >= lower) & (ordered <= upper)
     number = inside.sum(axis=0)

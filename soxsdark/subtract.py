@@ -186,7 +186,11 @@ def _names(frames: Sequence[Path | str]) -> list[tuple[str, str]]:
 
 
 def _prepare(
-    frames: Sequence[Any], dark_file, scale: Scale, bias_file, instrument: str | None
+    frames: Sequence[Any],
+    dark_file: Path | str,
+    scale: Scale,
+    bias_file: Path | str | None,
+    instrument: str | None,
 ) -> tuple[list[Job], Tools]:
     """Open everything and match it by the headers."""
     if scale not in SCALES:

@@ -148,7 +148,7 @@ def _by_ccdproc(
     from astropy import units
     from astropy.nddata import CCDData, StdDevUncertainty
 
-    def ccd(flux, errs, mask) -> CCDData:
+    def ccd(flux: np.ndarray, errs: np.ndarray | None, mask: np.ndarray | None) -> CCDData:
         return CCDData(flux, unit=ELECTRON, uncertainty=StdDevUncertainty(errs), mask=mask)
 
     file = dark.file

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -45,7 +45,7 @@ class Plan:
 
 
 def tune(
-    inputs,
+    inputs: Any,
     sweeps: Sequence[str],
     settings: Path | str | None = None,
     *,
@@ -103,7 +103,7 @@ def tune(
 
 
 def explain_pixel(
-    inputs,
+    inputs: Any,
     x: int,
     y: int,
     settings: Path | str | None = None,
@@ -132,7 +132,15 @@ def explain_pixel(
 class _Tuning:
     """One call: what it was asked for, and what it goes through."""
 
-    def __init__(self, bench, current, plan, wanted, output, progress) -> None:
+    def __init__(
+        self,
+        bench: Workbench,
+        current: Settings,
+        plan: Plan,
+        wanted: Sequence[Combination],
+        output: Path,
+        progress: Progress | None,
+    ) -> None:
         self.bench: Workbench = bench
         self.current: Settings = current
         self.plan: Plan = plan
@@ -205,7 +213,9 @@ class _Tuning:
         self.last = key, reduced.master.qual
         return self._line(row, one.swept, reduced, begun, key)
 
-    def _line(self, row, swept, reduced: Reduced, begun: float, key: str) -> dict[str, object]:
+    def _line(
+        self, row: int, swept: Mapping[str, Any], reduced: Reduced, begun: float, key: str
+    ) -> dict[str, object]:
         measures = measure(reduced, self.reference)
         seconds = round(perf_counter() - begun, 3)
         return {ROW: row, **swept, SHARE: self.share, **measures, SECONDS: seconds, ID: key}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -106,7 +107,7 @@ class _Copy:
         line = f"# {self.remark}\n{' ' * mark.column}"
         self.edits.edits.append((mark.index, mark.index, line))
 
-    def _insert(self, section, target, lines: Sequence[tuple[str, str]]) -> None:
+    def _insert(self, section: Any, target: Any, lines: Sequence[tuple[str, str]]) -> None:
         """Add keys behind the last one of the target, or an arm behind the last of the section."""
         last = _last_scalar(target or section)
         column = (target or section).value[0][0].start_mark.column

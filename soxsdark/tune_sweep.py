@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import IntEnum
@@ -186,7 +186,9 @@ def _nth(sweeps: Sequence[Sweep], place: int) -> list[object]:
     return values[::-1]
 
 
-def _combination(chosen, path, overrides, arm) -> Combination:
+def _combination(
+    chosen: Mapping[str, Any], path: Path | str | None, overrides: Sequence[str], arm: str | None
+) -> Combination:
     texts = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in chosen.items()]
     own = [text for text in overrides if canonical(text.partition("=")[0].strip()) not in chosen]
     try:

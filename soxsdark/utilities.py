@@ -140,7 +140,7 @@ def create_noise_map(
     upper: float = 4.0,
     lower: float | None = None,
     iterations: int = 3,
-    noise=None,
+    noise: "NoiseModel | np.ndarray | float | None" = None,
     equalise_levels: bool = True,
 ) -> NoiseMap:
     """Measure the scatter of each pixel along a stack and flag the noisy ones.

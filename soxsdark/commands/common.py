@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 
@@ -17,7 +18,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 ANY_PATH = click.Path(path_type=Path)
 
 
-def example(text: str):
+def example(text: str) -> dict[str, Any]:
     """Keywords of a command whose help ends with an example."""
     return {"epilog": f"\b\nExample:\n  {text}", "context_settings": CONTEXT}
 

@@ -1,11 +1,14 @@
 """soxsdark tune, soxsdark explain."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
 from soxsdark.commands.common import ANY_PATH, example, progress_of, say
 from soxsdark.errors import ExitCode
+from soxsdark.termination import Termination
 from soxsdark.text import printable
 
 FORMATS = ("table", "csv", "json", "markdown")
@@ -20,7 +23,9 @@ class Pair(click.ParamType[tuple[int, int]]):
     def __init__(self, letters: str) -> None:
         self.letters = letters
 
-    def convert(self, value, param, ctx) -> tuple[int, int]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
         """Read the text."""
         first, _, second = str(value).partition(",")
         if not (first.strip().isdecimal() and second.strip().isdecimal()):
@@ -66,7 +71,15 @@ class Pair(click.ParamType[tuple[int, int]]):
 @click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0).")
 @click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
 @click.pass_obj
-def tune(stop, inputs, sweeps, style, pixel, applied, **options) -> int:
+def tune(
+    stop: Termination,
+    inputs: tuple[Path, ...],
+    sweeps: tuple[str, ...],
+    style: str,
+    pixel: tuple[int, int] | None,
+    applied: int | None,
+    **options: Any,
+) -> int:
     """Show what other settings would make of a set of raw darks.
 
     The frames are read once and reduced with every combination of the swept values. DIR/tune.csv
@@ -103,7 +116,7 @@ def tune(stop, inputs, sweeps, style, pixel, applied, **options) -> int:
     return ExitCode.DONE
 
 
-def _for_pixel(options) -> dict[str, Any]:
+def _for_pixel(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of tune that explain has too."""
     names = ("settings", "overrides", "bad_pixel_map", "master_bias")
     return {name: options[name] for name in names}
@@ -120,7 +133,7 @@ def _for_pixel(options) -> dict[str, Any]:
 @click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0).")
 @click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
 @click.pass_obj
-def explain(stop, sof, x, y, **options) -> int:
+def explain(stop: Termination, sof: tuple[Path, ...], x: int, y: int, **options: Any) -> int:
     """Tell everything that happened to one pixel of the products.
 
     X and Y are counted from 1, as FITS and its viewers do, column first. Told are its value in
@@ -129,7 +142,15 @@ def explain(stop, sof, x, y, **options) -> int:
     return _explain(stop, sof, x, y, **options)
 
 
-def _explain(stop, inputs, x, y, output=None, overwrite=False, **options) -> int:
+def _explain(
+    stop: Termination,
+    inputs: tuple[Path, ...],
+    x: int,
+    y: int,
+    output: Path | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> int:
     from soxsdark.explain_text import explanation_text
     from soxsdark.tune import explain_pixel
 

@@ -167,7 +167,7 @@ def draw_profiles(
     )
 
 
-def _panels(count: int, **shared) -> tuple["Figure", list["Axes"]]:
+def _panels(count: int, **shared: Any) -> tuple["Figure", list["Axes"]]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=SIZE, layout="constrained")

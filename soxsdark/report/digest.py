@@ -172,7 +172,7 @@ def _histogram(excess: np.ndarray, flags: np.ndarray, floor: float, step: float)
     least = min(-3.0, float(stretched.min(initial=0)))
     most = max(3.0, float(stretched.max(initial=0)))
 
-    def count(chosen) -> np.ndarray:
+    def count(chosen: np.ndarray) -> np.ndarray:
         return np.histogram(stretched[chosen], HISTOGRAM_BINS, range=(least, most))[0]
 
     kinds = (Flag.HOT, Flag.COLD, Flag.NOISY)

@@ -9,6 +9,7 @@ from soxsdark.report.words import time_of, unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from soxsdark.trend import Point
 
@@ -102,7 +103,7 @@ def _range(axes: "Axes", low: float | None, high: float | None) -> None:
         axes.axhline(end, color=LINE, linewidth=0.8, linestyle="--")
 
 
-def _legend(figure) -> None:
+def _legend(figure: "Figure") -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
