@@ -12,8 +12,8 @@ VERSION = run_path(str(HERE / "soxsdark" / "version.py"))["__version__"]
 # One binary for all Python versions from 3.11 on; without a compiler the NumPy path serves.
 KERNEL = Extension(
     "soxsdark._kernel",
-    sources=["soxsdark/kernel.c", "soxsdark/frames.c", "soxsdark/_kernelmodule.c"],
-    depends=["soxsdark/kernel.h", "soxsdark/kernel_tile.h"],
+    sources=[f"soxsdark/{n}.c" for n in ("kernel", "frames", "buffers", "_kernelmodule")],
+    depends=[f"soxsdark/{n}.h" for n in ("kernel", "kernel_tile", "buffers")],
     # fused operations would round differently from the NumPy reference
     extra_compile_args=[]
     if os.name == "nt"

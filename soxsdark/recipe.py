@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from soxsdark.clock import Clock
-from soxsdark.compiled import path_in_use
 from soxsdark.errors import ProductError, UsageError, shortages
 from soxsdark.file_set import Entry, FileSet
-from soxsdark.headers import ProductFacts, product_header
-from soxsdark.inputs import Inputs, find_files, open_inputs
+from soxsdark.headers import product_header
+from soxsdark.inputs import find_files, open_inputs
 from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.names import Names
 from soxsdark.product import Product, write_products
+from soxsdark.product_facts import facts_of
 from soxsdark.publish import Workspace, spare_inputs
 from soxsdark.record import (
     RunIdentity,
@@ -33,6 +33,7 @@ from soxsdark.record import (
 from soxsdark.reduction import Progress, Reduced, plan_of, reduce_set, told_of_memory
 from soxsdark.report import picture_files
 from soxsdark.report_record import run_record
+from soxsdark.run_story import log_inputs, log_results
 from soxsdark.runlog import run_log
 from soxsdark.settings import Settings
 from soxsdark.verdicts import QaFlag
@@ -239,13 +240,13 @@ class _Run:
         self._warn_of_mixed(output, logger)
         inputs = open_inputs(self.files, self.settings, kind=self.kind, **self.calibrations)
         inputs = told_of_memory(inputs)
-        self._log_inputs(logger, inputs)
+        log_inputs(logger, inputs)
         clock.lap("headers")
         reduced = reduce_set(inputs, progress, clock)
         products = self._products(work, reduced)
         written = write_products(products, plan_of(inputs).threads)
         clock.lap("products")
-        self._log_results(logger, reduced)
+        log_results(logger, reduced)
         record = run_record(
             reduced,
             self.identity,
@@ -304,90 +305,13 @@ class _Run:
         return pictures
 
     def _products(self, work: Workspace, reduced: Reduced) -> list[Product]:
-        facts, raw = self._facts(reduced), reduced.inputs.darks[0].frame.header
+        raw = reduced.inputs.darks[0].frame.header
+        facts = facts_of(reduced, self.names, self.identity)
         contents = {self.kind.category: reduced.master, "BP_MAP": reduced.mask}
         return [
             Product(work.path(name), contents[category], product_header(raw, facts, category))
             for category, name in facts.products.items()
         ]
-
-    def _facts(self, reduced: Reduced) -> ProductFacts:
-        inputs = reduced.inputs
-        darks, about = inputs.darks, inputs.darks[0].about
-        arm = about.arm
-        tag = f"{self.kind.tag}_{arm}" if arm else self.kind.tag
-        bpm, bias = inputs.bad_pixel_map, inputs.master_bias
-        products = {self.kind.category: self.names.master, "BP_MAP": self.names.mask}
-        known = [d.about.mjd_obs for d in darks if d.about.mjd_obs is not None]
-        first = min(darks, key=lambda d: d.about.mjd_obs or 0.0).about
-        values = inputs.settings.values.model_dump(by_alias=True, exclude={"qc_acceptable_ranges"})
-        return ProductFacts(
-            version=__version__,
-            run_id=self.identity.run_id,
-            products={category: name for category, name in products.items() if name},
-            recipe_id=self.kind.recipe,
-            raws=[(d.name, d.tag or tag) for d in darks],
-            calibrations=[
-                *([(bpm.path.name, bpm.tag, None)] if bpm else []),
-                *([(bias.path.name, bias.tag, bias.datamd5)] if bias else []),
-            ],
-            exposure_time=about.exposure_time,
-            total_exposure=sum(d.about.exposure_time * d.about.ndit for d in darks),
-            instrument=str(about.setup.get("instrument") or "") or None,
-            arm=arm,
-            parameters=list(values.items()),
-            metrics=reduced.judged.metrics,
-            first_date_obs=first.date_obs,
-            first_mjd=min(known) if known else None,
-            last_mjd=max(known) if known else None,
-            ndit=about.ndit,
-            window=about.window if about.gapless else None,
-            trimmed=about.trimmed,
-            rotation=about.rotation,
-            qa_flag=str(reduced.judged.flag),
-            pedestal=inputs.pedestal,
-            baseline=about.subtracted,
-        )
-
-    def _log_inputs(self, logger: logging.Logger, inputs: Inputs) -> None:
-        held = plan_of(inputs)
-        counts = held.frame_threads, held.threads, held.rows
-        logger.info("%s; %d and %d threads, blocks of %d rows", path_in_use(), *counts)
-        about = inputs.darks[0].about
-        setup = ", ".join(f"{k} {v}" for k, v in about.setup.items() if v is not None)
-        logger.info("%d frames, profile %s: %s", len(inputs.darks), inputs.profile.name, setup)
-        for what in ("gain", "ron", "saturation"):
-            given = getattr(about, what)
-            logger.info("%s: %s (%s)", what, given.value, given.source)
-        if (bias := inputs.master_bias) is not None:
-            said = bias.path.name, bias.level, bias.unit, bias.sha256
-            logger.info("master bias %s: level %.3f e-, unit %s, SHA-256 %s", *said)
-        for key, origin in inputs.settings.origins.items():
-            if origin != "default":
-                value = getattr(inputs.settings.values, key.replace("-", "_"))
-                logger.info("setting %s = %s (%s)", key, value, origin)
-        for remark in inputs.remarks:
-            logger.info("remark: %s", remark)
-        for warning in inputs.warnings:
-            logger.warning("%s", warning)
-
-    def _log_results(self, logger: logging.Logger, reduced: Reduced) -> None:
-        frames = zip(reduced.inputs.darks, reduced.survey.frames, strict=True)
-        for number, (dark, found) in enumerate(frames):
-            logger.info(
-                "frame %s: level %.3f ADU, RON %.3f e-, %d pixels clipped, %d samples rejected",
-                dark.name, found.level_adu, found.ron, found.clipped,
-                reduced.frame_rejected[number],
-            )  # fmt: skip
-        model = reduced.survey.noise
-        logger.info("noise model: sigma-zero %.4f e-, slope used %.4f", model.sigma, model.slope)
-        for metric in reduced.judged.metrics:
-            error = "" if metric.error is None else f" +- {metric.error:g}"
-            logger.info("QC %s = %s%s %s", metric.name, metric.value, error, metric.unit)
-        for remark in reduced.judged.remarks:
-            logger.info("remark: %s", remark)
-        for metric in reduced.judged.concerns:
-            logger.warning("%s", metric.concern)
 
     def _entries(self) -> list[dict[str, Any]]:
         """All files that were given, checked or not."""
