@@ -82,15 +82,17 @@ def whole(shape: tuple[int, int]) -> Window:
 
 def science_shape(sections: Sequence[Section]) -> tuple[int, int]:
     """Return (rows, columns) of the image that the sections make together."""
-    return tuple(max(s.place[axis].stop for s in sections) for axis in (0, 1))
+    rows, columns = (max(s.place[axis].stop for s in sections) for axis in (0, 1))
+    return rows, columns
 
 
 def bounds(sections: Sequence[Section]) -> Window:
     """Return the rows and columns of the raw image between which all sections lie."""
-    return tuple(
+    rows, columns = (
         slice(min(s.raw[axis].start for s in sections), max(s.raw[axis].stop for s in sections))
         for axis in (0, 1)
     )
+    return rows, columns
 
 
 def cut(image: np.ndarray, sections: Sequence[Section]) -> np.ndarray:

@@ -48,7 +48,8 @@ class Average:
     @classmethod
     def empty(cls, pixels: int, dtype: np.dtype) -> "Average":
         """All zero; memory that is never written to is never taken."""
-        return cls(*np.zeros((4, pixels), dtype), np.zeros(pixels, np.int32))
+        mean, error, lowest, highest = np.zeros((4, pixels), dtype)
+        return cls(mean, error, lowest, highest, np.zeros(pixels, np.int32))
 
     def first(self, pixels: int) -> "Average":
         """The part of so many pixels."""
@@ -77,9 +78,10 @@ class BlockResult:
     @classmethod
     def empty(cls, pixels: int, dtype: np.dtype) -> "BlockResult":
         """All zero."""
-        averages = (Average.empty(pixels, dtype) for _ in range(2))
-        images, masks = np.zeros((4, pixels), dtype), np.zeros((2, pixels), bool)
-        return cls(*averages, *images, np.zeros(pixels, np.int32), *masks)
+        main, wide = Average.empty(pixels, dtype), Average.empty(pixels, dtype)
+        images: list[np.ndarray] = list(np.zeros((4, pixels), dtype))
+        count, masks = np.zeros(pixels, np.int32), np.zeros((2, pixels), bool)
+        return cls(main, wide, *images, count, masks[0], masks[1])
 
     def first(self, pixels: int) -> "BlockResult":
         """The part of so many pixels."""
@@ -112,7 +114,7 @@ def process_block(
         np.ascontiguousarray(a, dtype=dtype) for a in (samples, sigma, background)
     )
     pixels = samples.shape[1]
-    result = BlockResult.empty(pixels, dtype) if out is None else out.first(pixels)
+    result = BlockResult.empty(pixels, np.dtype(dtype)) if out is None else out.first(pixels)
     compiled = kernel()
     if compiled is None:
         process_block_numpy(samples, sigma, background, options, result)
@@ -155,7 +157,9 @@ def process_block_numpy(
         _average_wide(result, some, (ordered, count, own, noise.scatter), clipped, options)
 
 
-def _fill(average: Average, at: np.ndarray, clipped: ClippedBlock, sigma: np.ndarray) -> None:
+def _fill(
+    average: Average, at: np.ndarray | slice, clipped: ClippedBlock, sigma: np.ndarray
+) -> None:
     average.mean[at], average.used[at] = clipped.mean, clipped.used
     average.lowest[at], average.highest[at] = clipped.lowest, clipped.highest
     some = clipped.used > 0
@@ -166,7 +170,7 @@ def _fill(average: Average, at: np.ndarray, clipped: ClippedBlock, sigma: np.nda
 def _average_wide(
     result: BlockResult,
     at: np.ndarray,
-    stack: np.ndarray,
+    stack: tuple[np.ndarray, ...],
     clipped: ClippedBlock,
     options: BlockOptions,
 ) -> None:

@@ -135,9 +135,11 @@ def open_master_bias(
     remarks += said
     if content.sigma is None:
         remarks.append(f"{path.name} has no uncertainty ({' or '.join(UNCERTAINTIES)}): 0 assumed")
-    images = (content.values, content.sigma, content.bad)
-    images = (_cut(path, image, about, raw_shape) for image in images)
-    values, sigma, bad, parts = _completed(path, *images, about.amplifiers, factors)
+    values, sigma, bad = (
+        None if image is None else _cut(path, image, about, raw_shape)
+        for image in (content.values, content.sigma, content.bad)
+    )
+    values, sigma, bad, parts = _completed(path, values, sigma, bad, about.amplifiers, factors)
     error, said = level_error(content.header, path.name)
     remarks += said
     return MasterBias(
@@ -256,11 +258,7 @@ def _electrons(path: Path, unit: str, about: Description) -> tuple[list[float], 
     return gains, "adu (assumed)", [f"{path.name} has no BUNIT: taken to be in ADU"]
 
 
-def _cut(
-    path: Path, image: np.ndarray | None, about: Description, raw_shape: tuple[int, int]
-) -> np.ndarray | None:
-    if image is None:
-        return None
+def _cut(path: Path, image: np.ndarray, about: Description, raw_shape: Sequence[int]) -> np.ndarray:
     science, turned = about.shape, to_raw(image, about.rotation)
     if turned.shape == science:
         return turned
@@ -277,7 +275,7 @@ def _completed(
     path: Path,
     values: np.ndarray,
     sigma: np.ndarray | None,
-    bad: np.ndarray,
+    bad: np.ndarray | None,
     amplifiers: Sequence[Amplifier],
     factors: Sequence[float],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[BiasPart, ...]]:

@@ -7,7 +7,7 @@ few candidates keep the results of both clippings, and the choice is made after 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -76,7 +76,7 @@ class Combined:
 
     def part(self, place: Window) -> "Combined":
         """The images of a window, as views."""
-        images = {
+        images: dict[str, Any] = {
             name: value[place]
             for name, value in vars(self).items()
             if isinstance(value, np.ndarray) and value.ndim == 2
@@ -124,7 +124,7 @@ class _Stack:
         self.shape = darks[0].shape
         pixels = rows * self.shape[1]
         self.memory = Pool(lambda: np.empty(len(darks) * pixels, np.float32))
-        self.results = Pool(lambda: BlockResult.empty(pixels, np.float32))
+        self.results = Pool(lambda: BlockResult.empty(pixels, np.dtype(np.float32)))
         self.mean, self.errors, self.noise = (np.empty(self.shape, np.float32) for _ in range(3))
         counts = np.int16 if len(darks) <= np.iinfo(np.int16).max else np.int32
         self.used, self.rejected = (np.empty(self.shape, counts) for _ in range(2))

@@ -10,6 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from soxsdark.file_set import Entry
 from soxsdark.find_frames import DarkFrame, FoundFrames, Memory, find_frames
 from soxsdark.instruments import own_profile
 from soxsdark.kinds import DARK
@@ -17,7 +18,6 @@ from soxsdark.nights import UNDATED, Boundary, moment_of
 from soxsdark.one_setup import by_setup
 from soxsdark.record import sha256_of
 from soxsdark.settings import Settings
-from soxsdark.sof import Entry
 
 LONGEST_WORD = 24
 
@@ -141,7 +141,8 @@ def _parted(frames: Sequence[DarkFrame], gap: float) -> Iterator[list[DarkFrame]
     if not frames[0].is_dated:
         yield list(frames)
         return
-    part, end = [], 0.0
+    part: list[DarkFrame] = []
+    end = 0.0
     for frame in frames:
         about = frame.about
         if part and (about.mjd_obs - end > gap or _is_another_night(part[-1], frame)):

@@ -81,7 +81,9 @@ def find_background(
     return Background(grid, level, sigma)
 
 
-def _block_levels(image: np.ndarray, bad: np.ndarray, grid: Grid, threads: int) -> np.ndarray:
+def _block_levels(
+    image: np.ndarray, bad: np.ndarray | None, grid: Grid, threads: int
+) -> np.ndarray:
     """Clipped median of each block; NaN for one without a good pixel."""
 
     def levels(rows: slice) -> np.ndarray:
@@ -93,7 +95,7 @@ def _block_levels(image: np.ndarray, bad: np.ndarray, grid: Grid, threads: int) 
 
 
 def _spatial_sigma(
-    image: np.ndarray, bad: np.ndarray, background: Background, threads: int
+    image: np.ndarray, bad: np.ndarray | None, background: Background, threads: int
 ) -> float:
     """3-sigma-clipped standard deviation of the excess (NaN: no good pixel)."""
     step = max(1, image.size // SAMPLE)
@@ -110,7 +112,7 @@ def _spatial_sigma(
 
 
 def _sampled_excess(
-    image: np.ndarray, bad: np.ndarray, background: Background, step: int, threads: int
+    image: np.ndarray, bad: np.ndarray | None, background: Background, step: int, threads: int
 ) -> np.ndarray:
     """Excess of every step-th pixel, in reading order, as far as it is good."""
 

@@ -237,7 +237,9 @@ def reading(path: Path) -> Iterator[None]:
 def _pread(descriptor: int, offset: int, buffer: np.ndarray) -> int:
     """Fill `buffer` with bytes from `offset` on; how many there were."""
     done = 0
-    while done < buffer.size and (got := os.preadv(descriptor, [buffer[done:]], offset + done)):
+    while done < buffer.size and (
+        got := os.preadv(descriptor, [buffer[done:].data], offset + done)
+    ):
         done += got
     return done
 

@@ -6,12 +6,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from astropy.io import fits
 
 from soxsdark.errors import InputError
-from soxsdark.frame import is_packed, joined, reading
+from soxsdark.frame import is_packed, reading
+from soxsdark.frame_layout import joined
 from soxsdark.regular_file import open_regular
 
 Shape = tuple[int, int]
@@ -60,7 +61,7 @@ def read_header(path: Path, extension: int | str | None = None) -> tuple[fits.He
     return primary, None
 
 
-def _unpacked(stored: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+def _unpacked(stored: IO[bytes]) -> AbstractContextManager[Any]:
     return gzip.open(stored) if is_packed(stored) else nullcontext(stored)
 
 

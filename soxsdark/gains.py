@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from soxsdark.amplifiers import Sourced
-from soxsdark.instruments import FrameHeader
+from soxsdark.instruments import FrameHeader, Quantity
 from soxsdark.instruments.detector import DeclaredAmplifier, Detector
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ GAIN_TOLERANCE = 0.20
 """How far a header's gain may be from the profile's, relative, without a warning."""
 
 
-def _own_keys(area: Detector | DeclaredAmplifier) -> Mapping[str, tuple[str, ...]]:
-    return area.keywords if isinstance(area, DeclaredAmplifier) else {}
+def _own_keys(area: Detector | DeclaredAmplifier) -> Mapping[Quantity, tuple[str, ...]]:
+    return {**area.keywords} if isinstance(area, DeclaredAmplifier) else {}
 
 
 def gain_of(
@@ -41,13 +41,13 @@ def gain_of(
 
 
 def header_gain(
-    frame: FrameHeader, own: Mapping[str, tuple[str, ...]] | None = None
+    frame: FrameHeader, own: Mapping[Quantity, tuple[str, ...]] | None = None
 ) -> Sourced | None:
     """Return e-/ADU as the header has it, directly or as the inverse (ADU/e-).
 
     `own` are the keywords of one amplifier; where there are any, they alone count.
     """
-    names = ("gain", "inverse-gain")
+    names: tuple[Quantity, ...] = ("gain", "inverse-gain")
     keys = own if own and own.keys() & set(names) else frame.profile.keywords
     direct, inverse = (frame.positive_of(keys.get(name, ())) for name in names)
     if direct is None:

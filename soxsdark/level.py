@@ -149,7 +149,7 @@ def clip_values(
     """
     values = values.astype(np.float64, copy=False)
     if not values.size:
-        return FrameLevel(*[np.nan] * 3, -np.inf, np.inf, 0, 0, 0, ignored)
+        return FrameLevel(np.nan, np.nan, np.nan, -np.inf, np.inf, 0, 0, 0, ignored)
     first, last = 0, len(values)
     bounds = (-np.inf, np.inf)
     for _ in range(iterations):

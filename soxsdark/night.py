@@ -18,9 +18,9 @@ from soxsdark.held_folder import sweep_orphans
 from soxsdark.instruments import load_profile
 from soxsdark.kinds import DARK
 from soxsdark.lock import held
+from soxsdark.names import Names
 from soxsdark.night_files import publish_index, publish_night, retire_superseded
 from soxsdark.nights import UNDATED, Boundary, utc_now
-from soxsdark.recipe import Names
 from soxsdark.reduce_sets import (
     Job,
     SetResult,

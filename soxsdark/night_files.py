@@ -9,10 +9,10 @@ from typing import Any
 from soxsdark.errors import InputError, ProductError
 from soxsdark.find_sets import DarkSet
 from soxsdark.kinds import DARK
+from soxsdark.names import Names
 from soxsdark.nights import RECORD
 from soxsdark.pages import render
 from soxsdark.publish import publish_changed, writing
-from soxsdark.recipe import Names
 from soxsdark.record import json_text
 from soxsdark.record_file import load_json
 from soxsdark.reduce_sets import SetResult, State

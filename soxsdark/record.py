@@ -168,8 +168,8 @@ def _version(library: str) -> str:
 
 def file_entry(path: Path) -> dict[str, Plain]:
     """Return the line of a product that is no FITS file."""
-    known = {"name": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
-    return {**known, "datamd5": None, "datasums": {}}
+    size, sha256 = path.stat().st_size, sha256_of(path)
+    return {"name": path.name, "sha256": sha256, "size": size, "datamd5": None, "datasums": {}}
 
 
 def failure_record(

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 from soxsdark.errors import ExitCode, InputError, SoxsdarkError, bug_line
 from soxsdark.find_sets import DarkSet
 from soxsdark.kinds import DARK
+from soxsdark.names import Names
 from soxsdark.publish import publish_changed
-from soxsdark.recipe import Names, mdark
+from soxsdark.recipe import mdark
 from soxsdark.reduction import Progress
 from soxsdark.set_report import make_report, remove_report
 from soxsdark.set_state import Earlier

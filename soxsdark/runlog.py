@@ -15,7 +15,7 @@ from soxsdark.text import printable
 class _OneLine(logging.Formatter):
     """UTC, and one line an event; only a traceback takes more."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         record.message = printable(" | ".join(record.message.splitlines()))

@@ -131,7 +131,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
-        self._bar = None
+        self._bar: tqdm[Any] | None = None
         self._stage = ""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
@@ -144,7 +144,8 @@ class Progress:
             self.close()
             self._bar = tqdm(total=total, desc=stage, file=sys.stderr, leave=False)
             self._stage = stage
-        self._bar.update(done - self._bar.n)
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
         """Remove the bar."""

@@ -10,11 +10,11 @@ from soxsdark.errors import InputError
 from soxsdark.find_sets import DarkSet
 from soxsdark.hashes import Hashes
 from soxsdark.kinds import DARK
-from soxsdark.quality import QaFlag
-from soxsdark.recipe import Names
+from soxsdark.names import Names
 from soxsdark.record import plain
 from soxsdark.record_file import load_json
 from soxsdark.settings import Settings
+from soxsdark.verdicts import QaFlag
 from soxsdark.version import __version__
 
 WITHOUT_EFFECT = {"threads", "memory-limit", "set-gap", "night-start"}

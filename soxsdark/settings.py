@@ -138,7 +138,10 @@ class Settings:
             raise SettingsError(
                 f"{path}:{line}: found {show(value)}, expected a section '{SECTION}:'"
             )
-        sections, twice, notes, log = [], [], [], LoggingSettings()
+        sections: list[Any] = []
+        twice: list[str] = []
+        notes: list[str] = []
+        log = LoggingSettings()
         for key, line, node in entries(root):
             name = key.replace("_", "-")
             if name == SECTION and sections:

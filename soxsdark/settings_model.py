@@ -26,7 +26,7 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def _whole(value: object) -> int:
+def _whole(value: Any) -> int:
     number = _number(value)
     if not number.is_integer():
         raise ValueError("not a whole number")

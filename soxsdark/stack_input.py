@@ -97,9 +97,9 @@ def as_stack(frames: Sequence[Any], masks: Sequence[np.ndarray | None] | None = 
                 sample[np.broadcast_to(bad, sample.shape)] = np.nan
         sample[~np.isfinite(sample)] = np.nan
     sigma = [_deviation_of(getattr(f, "uncertainty", None), a) for f, a in zip(frames, arrays)]  # noqa: B905
-    known = all(s is not None for s in sigma)
+    known = [s for s in sigma if s is not None]
     quantum = 1.0 if all(np.issubdtype(a.dtype, np.integer) for a in arrays) else 0.0
-    return Stack(samples, np.stack(sigma) if known else None, quantum)
+    return Stack(samples, np.stack(known) if len(known) == len(sigma) else None, quantum)
 
 
 def equal_levels(samples: np.ndarray, **options: Any) -> tuple[np.ndarray, float]:
@@ -181,9 +181,9 @@ def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:
     medians = list(in_order(lambda sample: block_medians(sample, grid), samples, threads))
 
     def difference(first: int) -> PairNoise:
-        pair = (np.asarray(samples[i], dtype=np.float32) for i in (first, first + 1))
+        one, other = (np.asarray(samples[i], dtype=np.float32) for i in (first, first + 1))
         typical = (medians[first] + medians[first + 1]) / 2
-        return pair_noise(*pair, typical, grid, quantum)
+        return pair_noise(one, other, typical, grid, quantum)
 
     pairs = list(in_order(difference, range(len(samples) - 1), threads))
     if not any(np.isfinite(p.sigma) for p in pairs):
@@ -192,7 +192,7 @@ def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:
         )
     background = filled(np.mean(medians, axis=0), 0.0)
     sigma = float(np.nanmedian([p.sigma for p in pairs]))
-    places = bright_places(*samples[:2], background, grid, sigma, frames=len(samples))
+    places = bright_places(samples[0], samples[1], background, grid, sigma, frames=len(samples))
     values = samples.reshape(len(samples), -1)[:, places]
     bright = BrightPixels(values, background[grid.block_of(places)])
     return build_noise_model(pairs, background, grid, bright, gain_known=False, fallback=0.0)

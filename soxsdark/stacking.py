@@ -7,7 +7,7 @@ run, so one sort serves all iterations.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def _clip_once(
     first: np.ndarray,
     last: np.ndarray,
     kind: StackDeviation,
-    sigma: np.ndarray,
+    sigma: np.ndarray | None,
     k: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centre, lowest and highest value that survive one clip of the run first to last."""
@@ -178,7 +178,12 @@ def surviving_run(
     first = np.zeros(count.shape, dtype=np.intp)
     last = count.astype(np.intp)
     touched, bounds = [], np.empty((2, count.size))
-    options = {"deviation": deviation, "sigma": sigma, "k": k, "iterations": iterations}
+    options: dict[str, Any] = {
+        "deviation": deviation,
+        "sigma": sigma,
+        "k": k,
+        "iterations": iterations,
+    }
     for found in clipping_rounds(ordered, count, **options):
         bounds[:, found.at] = found.lower, found.upper
         first[found.at], last[found.at] = found.first, found.last

@@ -264,7 +264,11 @@ class _Passage:
                 )
         models = [(channel.place, channel.noise_model()) for channel in self.channels]
         if not exposed:
-            none = {"slope": 0.0, "measured_slope": math.nan, "measured_slope_error": math.nan}
+            none: dict[str, Any] = {
+                "slope": 0.0,
+                "measured_slope": math.nan,
+                "measured_slope_error": math.nan,
+            }
             models = [(place, replace(model, **none)) for place, model in models]
         return join_models(
             models,

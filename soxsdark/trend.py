@@ -128,7 +128,7 @@ def read_trend(
         rows = database.rows(_QUERY, arm=arm, metrics=json.dumps(names))
     points = [p for p in _scored(Point(**dict(row)) for row in rows) if _is_since(p, since)]
     if not points:
-        which = " ".join(filter(None, (arm and f"of arm {arm}", since and "since then")))
+        which = " ".join(filter(None, (arm and f"of arm {arm}", "since then" if since else "")))
         raise InputError(f"{products}: no sets {which}".rstrip())
     return Trend(tuple(names), tuple(points))
 

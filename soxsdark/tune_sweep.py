@@ -164,7 +164,7 @@ def combinations(
         raise UsageError(f"--sweep: {twice} is given twice; give it once")
     ordered = sorted(sweeps, key=lambda sweep: STAGES[sweep.key])
     total = prod(len(sweep.values) for sweep in ordered)
-    places = range(total)
+    places: Sequence[int] = range(total)
     if number is not None and number < total:
         places = sorted(random.Random(seed).sample(places, number))
     elif total > MOST:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from soxsdark.combine import Combined
+from soxsdark.file_set import FileSet
 from soxsdark.inputs import Inputs, open_inputs
 from soxsdark.orientation import to_product
 from soxsdark.reduction import Reduced, flag_set, stack_set, survey_set
 from soxsdark.settings import Settings
-from soxsdark.sof import FileSet
 from soxsdark.survey import Survey
 from soxsdark.tune_frames import HeldFrames, hold
 from soxsdark.tune_sweep import STAGES, Stage

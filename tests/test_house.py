@@ -35,7 +35,8 @@ LAYERS = {
     " reduction flags_explained explain explain_text subtraction",
     "pages": "report.style report.facts report.digest report.images report.charts report.maps"
     " report.trends report.page report.output report.finished explain_chart",
-    "recipes": "report_record product_facts run_story recipe subtract_report subtract record_rerun set_report",
+    "recipes": "report_record product_facts run_story recipe subtract_report subtract"
+    " record_rerun set_report",
     "many runs": "set_state reduce_sets workers cluster trend_database trend_history trend"
     " trend_page night_files night"
     " tune_sweep tune_file tune_frames tune_workbench tune_measures tuned tune_text tune_curves"

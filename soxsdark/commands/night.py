@@ -59,6 +59,7 @@ def _night(
 @click.pass_obj
 def night(
     stop: Termination,
+    /,
     raw: Path,
     night: Any,
     output: Path,

@@ -47,7 +47,7 @@ def _recipe_options(command: Callable[..., int]) -> Callable[..., int]:
 @click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
 @click.option("--previous", type=ANY_PATH, metavar="FITS", help="Master dark to compare with.")
 @click.pass_obj
-def mdark(stop: Termination, **options: Any) -> int:
+def mdark(stop: Termination, /, **options: Any) -> int:
     """Make a master dark and a mask from a set of raw darks.
 
     The set is a set-of-files (one path a line, then its tag), numina's observing blocks (.yaml), a
@@ -60,7 +60,7 @@ def mdark(stop: Termination, **options: Any) -> int:
 @click.command(**example("soxsdark mbias biases.sof -o products"))
 @_recipe_options
 @click.pass_obj
-def mbias(stop: Termination, **options: Any) -> int:
+def mbias(stop: Termination, /, **options: Any) -> int:
     """Make a master bias from a set of raw biases, the way mdark stacks darks.
 
     Products: NAME_MBIAS.fits, NAME_MBIAS.json and NAME_MBIAS.log, after the name of the set.

@@ -55,7 +55,7 @@ def show(file: Path) -> int:
 @click.option("-x", "--overwrite", is_flag=True, help="Replace products that exist.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all pixels are the same.")
 @click.pass_obj
-def rerun(stop: Termination, file: Path, output: Path, overwrite: bool, quiet: bool) -> int:
+def rerun(stop: Termination, /, file: Path, output: Path, overwrite: bool, quiet: bool) -> int:
     """Repeat a run from its record, and say whether the pixels are bit-identical.
 
     Inputs are read where they lay, if they have not changed. The exit code is 4 if pixels differ.

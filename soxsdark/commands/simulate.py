@@ -64,7 +64,7 @@ def _scene_options() -> Iterator[click.Option]:
 @click.argument("directory", type=ANY_PATH, metavar="DIR")
 @click.option("-x", "--overwrite", is_flag=True, help="Replace files that exist.")
 @click.pass_obj
-def simulate(stop: Termination, directory: Path, overwrite: bool, **options: Any) -> int:
+def simulate(stop: Termination, /, directory: Path, overwrite: bool, **options: Any) -> int:
     """Write a set of raw darks as the instrument would, a SOF, and the truth about them."""
     from soxsdark.scene import Scene
     from soxsdark.simulator import simulate as write

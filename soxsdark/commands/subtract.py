@@ -25,7 +25,7 @@ from soxsdark.termination import Termination
 @click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="For frames with a pedestal.")
 @click.option("--instrument", metavar="NAME|YAML", help="Instrument profile, if not the dark's.")
 @click.pass_obj
-def subtract(stop: Termination, frames: tuple[Path, ...], quiet: bool, **options: Any) -> int:
+def subtract(stop: Termination, /, frames: tuple[Path, ...], quiet: bool, **options: Any) -> int:
     """Subtract a master dark from raw frames.
 
     Products: NAME_DSUB.fits (FLUX in electron, QUAL, ERRS) and NAME_DSUB.json of each frame.

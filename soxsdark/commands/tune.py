@@ -73,6 +73,7 @@ class Pair(click.ParamType[tuple[int, int]]):
 @click.pass_obj
 def tune(
     stop: Termination,
+    /,
     inputs: tuple[Path, ...],
     sweeps: tuple[str, ...],
     style: str,
@@ -133,7 +134,7 @@ def _for_pixel(options: Mapping[str, Any]) -> dict[str, Any]:
 @click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0).")
 @click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
 @click.pass_obj
-def explain(stop: Termination, sof: tuple[Path, ...], x: int, y: int, **options: Any) -> int:
+def explain(stop: Termination, /, sof: tuple[Path, ...], x: int, y: int, **options: Any) -> int:
     """Tell everything that happened to one pixel of the products.
 
     X and Y are counted from 1, as FITS and its viewers do, column first. Told are its value in

@@ -71,6 +71,17 @@ class _Area(Declared):
     gain: Positive | None = None
     ron: Positive | None = None
 
+    @property
+    def science(self) -> tuple[Range, Range] | None:
+        """Rows and columns of the science pixels; None if they are not known."""
+        return None if self.rows is None or self.columns is None else (self.rows, self.columns)
+
+    @property
+    def overscan(self) -> tuple[Range, Range] | None:
+        """Rows and columns of the overscan; None if there is none."""
+        rows, columns = self.overscan_rows, self.overscan_columns
+        return None if rows is None or columns is None else (rows, columns)
+
     @model_validator(mode="after")
     def _overscan_fits(self) -> Self:
         pairs = {

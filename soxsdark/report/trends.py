@@ -1,7 +1,7 @@
 """The picture of trends: a panel for each metric of each setup."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from soxsdark.flags import Flag
 from soxsdark.report.style import BAND, CLASS_COLOURS, INK, LINE, MUTED, Picture, own_style
@@ -19,7 +19,7 @@ PANEL = (4.2, 1.7)
 """Inches: width and height of a panel."""
 JUMP, DOUBTFUL = CLASS_COLOURS[Flag.HOT], CLASS_COLOURS[Flag.NOISY]
 
-RING = {
+RING: dict[str, Any] = {
     "linestyle": "none", "markerfacecolor": "none", "markeredgewidth": 1.5, "markersize": 8,
 }  # fmt: skip
 
