@@ -1,4 +1,5 @@
 # make demo: a master dark from simulated raws. make test: the tests. make test-slow: the long ones.
+# make coverage: what the tests take. make test-newest: with the newest of every dependency.
 # make schema, make man: the published schema of records and the manual page, made anew.
 # make real-data: raw frames of a real camera, for the tests that need them.
 # make bench: speed beside other programs (BENCH=--quick: small frames, BENCH=--help: more).
@@ -8,23 +9,26 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 REAL_DATA := real-data
 WORKERS ?= auto
+NEWEST := build/newest
+comma := ,
+space := $(subst ,, )
 PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-pip-version-check
 
 # One vector width: the check of the widest would need a machine that has it.
 CHECKED := -O1 -g -DSD_ONE_TARGET -fsanitize=address,undefined -fno-sanitize-recover=all
 CHECKED_IN := build/checked
 
-.PHONY: help demo test test-slow test-numpy real-data bench schema man lint sanitize \
+.PHONY: help demo test test-slow test-numpy test-newest coverage real-data bench schema man lint sanitize \
     dist wheel-check sdist-check package-check clean
 
 help:
-	@sed -n '1,4s/^# //p' Makefile
+	@sed -n '1,/^$$/s/^# //p' Makefile
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python setup.py pyproject.toml constraints.txt $(wildcard soxsdark/*.[ch])
-	$(PIP) install --quiet --editable '.[test]'
+	$(PIP) install --quiet --editable '.[test,lint]'
 	@touch $@
 
 demo: $(VENV)/.installed
@@ -37,6 +41,22 @@ test: $(VENV)/.installed
 
 test-slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m slow
+
+# Lines and branches that the tests take; the numerical core is taken whole, on both paths.
+CORE := level noise_model stacking noise_map flags block differences medians slope grid chi_square \
+    combine utilities stack_input electrons sampling saturation detector_noise channel survey
+coverage: $(VENV)/.installed
+	$(BIN)/python -m pytest -n $(WORKERS) -q -m "not slow" --cov --cov-report=
+	$(BIN)/coverage report --skip-covered
+	$(BIN)/coverage report --fail-under=100 --show-missing --skip-covered \
+	    --include="$(subst $(space),$(comma),$(CORE:%=soxsdark/%.py))"
+
+# The tests with the newest of all that is depended on.
+test-newest:
+	$(PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade \
+	    --editable '.[test]'
+	$(NEWEST)/bin/python -m pytest -n $(WORKERS) -q -m "not slow"
 
 # The same tests without the compiled kernel.
 test-numpy: $(VENV)/.installed
@@ -61,6 +81,9 @@ man: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/numpydoc lint $(sort $(wildcard soxsdark/*.py soxsdark/*/*.py))
+	$(BIN)/codespell
 	$(CC) -std=c11 -Wall -Wextra -Werror -fsyntax-only \
 	    -I$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('include'))") \
 	    soxsdark/*.c
@@ -92,4 +115,4 @@ sdist-check: dist
 	sh tests/package_check.sh "$(CURDIR)" "$(PYTHON)" "$(CURDIR)"/dist/*.tar.gz compiled
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(REAL_DATA) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) $(REAL_DATA) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage

@@ -6,6 +6,7 @@ are worked on amplifier by amplifier, wherever the values of neighbouring pixels
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -15,11 +16,14 @@ RowsOf = Callable[[int, int], np.ndarray]
 """Gives rows first to last (half-open) of an amplifier's own pixels."""
 
 
+Value = TypeVar("Value")
+
+
 @dataclass(frozen=True)
-class Sourced:
+class Sourced(Generic[Value]):
     """A value, and who says so: "settings", "header KEY", "profile NAME", "assumed", "unknown"."""
 
-    value: float | None
+    value: Value
     source: str
 
 
@@ -49,9 +53,9 @@ class Amplifier:
     """One amplifier of a frame."""
 
     section: Section
-    gain: Sourced
+    gain: Sourced[float]
     """e-/ADU."""
-    ron: Sourced
+    ron: Sourced[float | None]
     """e-; value None when unknown."""
 
     @property

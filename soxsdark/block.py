@@ -79,8 +79,9 @@ class BlockResult:
     def empty(cls, pixels: int, dtype: np.dtype) -> "BlockResult":
         """All zero."""
         main, wide = Average.empty(pixels, dtype), Average.empty(pixels, dtype)
-        images: list[np.ndarray] = list(np.zeros((4, pixels), dtype))
+        scatter, relative, exceedance, quiet = np.zeros((4, pixels), dtype)
         count, masks = np.zeros(pixels, np.int32), np.zeros((2, pixels), bool)
+        images = scatter, relative, exceedance, quiet
         return cls(main, wide, *images, count, masks[0], masks[1])
 
     def first(self, pixels: int) -> "BlockResult":

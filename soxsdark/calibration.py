@@ -234,7 +234,8 @@ def _check_setup(
 def _setup(frame: FrameHeader) -> dict[str, object]:
     """What the header says of all that a bias depends on; None where it is silent."""
     pairs = {
-        name: (frame.value(f"{name}-x"), frame.value(f"{name}-y")) for name in ("binning", "window")
+        "binning": (frame.value("binning-x"), frame.value("binning-y")),
+        "window": (frame.value("window-x"), frame.value("window-y")),
     }
     gain = header_gain(frame)
     return {
@@ -273,7 +274,7 @@ def _cut(path: Path, image: np.ndarray, about: Description, raw_shape: Sequence[
 
 def _completed(
     path: Path,
-    values: np.ndarray,
+    values: Any,
     sigma: np.ndarray | None,
     bad: np.ndarray | None,
     amplifiers: Sequence[Amplifier],

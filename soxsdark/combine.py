@@ -177,8 +177,9 @@ class _Stack:
     def _clip(self, part: AmplifierRows, level: FrameLevel, baseline: Baseline) -> np.ndarray:
         """Count what frame-level clipping took; return where."""
         low, high = part.pixels < level.lower + baseline, part.pixels > level.upper + baseline
-        self.frame_low[part.place] += low
-        self.frame_high[part.place] += high
+        for counts, mask in ((self.frame_low, low), (self.frame_high, high)):
+            if counts is not None:
+                counts[part.place] += mask
         return low | high
 
     def do(self, rows: slice) -> _Part:
@@ -227,8 +228,8 @@ class _Stack:
     ) -> np.ndarray:
         """Whether a saturated sample was averaged; the block begins at pixel `start`."""
         some = samples[:, at]
-        left = ~rejected_samples(some, average.lowest[at], average.highest[at])
-        return (left & (some >= self.saturation.at(at + start))).any(axis=0)
+        left: np.ndarray = ~rejected_samples(some, average.lowest[at], average.highest[at])
+        return np.any(left & (some >= self.saturation.at(at + start)), axis=0)
 
     def _candidates(self, samples: np.ndarray, block: BlockResult, start: int) -> _Candidates:
         at = np.flatnonzero(block.candidate)

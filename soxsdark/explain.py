@@ -301,7 +301,7 @@ class _Stack:
         """The clipping of an ordinary pixel."""
         return self._rounds(options, options.deviation, self.own, options.iterations)
 
-    def own_rounds(self, options: BlockOptions, scatter: float) -> tuple[ClippingRound, ...]:
+    def own_rounds(self, options: BlockOptions, scatter: np.ndarray) -> tuple[ClippingRound, ...]:
         """The clipping of a noisy pixel."""
         if options.deviation != "noise-model":
             return self.rounds(options)
@@ -338,5 +338,7 @@ class _Stack:
                 NoiseTest(j, float(sums[j, 0]), float(limits[j]) * scale)
                 for j in range(int(found[0]) + 1)
             )
-        numbers = (self.sigma, self.background, self.median, self.own, self.cautious)
-        return StackNoise(*(float(n[0]) for n in numbers), scatter, scale, tests, noisy, unclipped)
+        each = (self.sigma, self.background, self.median, self.own, self.cautious)
+        sigma, background, median, own, cautious = (float(values[0]) for values in each)
+        numbers = sigma, background, median, own, cautious
+        return StackNoise(*numbers, scatter, scale, tests, noisy, unclipped)

@@ -52,6 +52,11 @@ class DarkFrame:
         """Whether it is known when it was taken."""
         return is_datable(self.about.mjd_obs)
 
+    @property
+    def start(self) -> float:
+        """Of the exposure, MJD; 0 if it is not known."""
+        return self.about.mjd_obs if is_datable(self.about.mjd_obs) else 0.0
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -116,7 +121,7 @@ def find_frames(
     memory = {} if memory is None else memory
     look, now = _Look(settings), time.time()
     darks: list[DarkFrame] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     seen: set[Any] = set()
     others = 0
     for path in _fits_files(Path(os.path.abspath(folder)), problems):

@@ -133,7 +133,7 @@ def group(frames: Iterable[DarkFrame], settings: Settings) -> Iterator[list[Dark
 
 
 def _order(frame: DarkFrame) -> tuple[float, str]:
-    return (frame.about.mjd_obs if frame.is_dated else 0.0), str(frame.path)
+    return frame.start, str(frame.path)
 
 
 def _parted(frames: Sequence[DarkFrame], gap: float) -> Iterator[list[DarkFrame]]:
@@ -145,11 +145,11 @@ def _parted(frames: Sequence[DarkFrame], gap: float) -> Iterator[list[DarkFrame]
     end = 0.0
     for frame in frames:
         about = frame.about
-        if part and (about.mjd_obs - end > gap or _is_another_night(part[-1], frame)):
+        if part and (frame.start - end > gap or _is_another_night(part[-1], frame)):
             yield part
             part = []
         part.append(frame)
-        end = about.mjd_obs + about.exposure_time * about.ndit / 86400
+        end = frame.start + about.exposure_time * about.ndit / 86400
     yield part
 
 
@@ -158,7 +158,7 @@ def _is_another_night(one: DarkFrame, other: DarkFrame) -> bool:
 
 
 def _night(frame: DarkFrame) -> date | None:
-    return frame.boundary.night_of(frame.about.mjd_obs) if frame.is_dated else None
+    return frame.boundary.night_of(frame.start) if frame.is_dated else None
 
 
 def _dark_set(
@@ -175,7 +175,7 @@ def _dark_set(
         profile_sha256=profile_sha256,
         arm=arm,
         setup=first.about.setup,
-        start=first.about.mjd_obs if first.is_dated else None,
+        start=first.start if first.is_dated else None,
         minimum=settings.for_arm(arm).values.minimum_frame_count,
     )
 
@@ -183,7 +183,7 @@ def _dark_set(
 def _name(frame: DarkFrame) -> str:
     """Start, arm or else instrument, binning, and exposure time."""
     about = frame.about
-    start = f"{moment_of(about.mjd_obs):%Y%m%dT%H%M%S}" if frame.is_dated else UNDATED
+    start = f"{moment_of(frame.start):%Y%m%dT%H%M%S}" if frame.is_dated else UNDATED
     whose = _word(about.arm or about.setup.get("instrument"))
     binning = "{}X{}".format(*about.binning)
     seconds = _word(float(f"{about.exposure_time:.6g}"))

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from enum import IntFlag
+from typing import Any
 
 import numpy as np
 
@@ -158,7 +159,7 @@ def hot_and_cold(
 
 def combine(**masks: np.ndarray | None) -> np.ndarray:
     """Flags of all pixels (int16) from one mask a kind, True = bad; names as in `Flag`."""
-    result: np.ndarray | None = None
+    result: Any = None
     for name, mask in masks.items():
         if mask is None:
             continue

@@ -76,6 +76,9 @@ def _read(path: Path) -> Mapping[str, tuple[Signature, str]]:
     """Read what an earlier run has kept; anything odd is as good as nothing."""
     try:
         kept: Any = json.loads(path.read_bytes())
-        return {file: (tuple(map(int, key)), str(sha)) for file, (*key, sha) in kept.items()}
+        return {
+            file: ((int(a), int(b), int(c), int(d)), str(sha))
+            for file, (a, b, c, d, sha) in kept.items()
+        }
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}

@@ -54,7 +54,7 @@ def distinct(data: np.ndarray, bad: np.ndarray | None = None) -> tuple[np.ndarra
 
     Parameters
     ----------
-    data : ndarray, any shape, integer or float
+    data : ndarray of int or float, any shape
     bad : ndarray of bool, same shape, optional
         True = bad: left out, like values that are not finite.
     """

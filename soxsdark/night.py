@@ -36,7 +36,7 @@ from soxsdark.set_report import has_report
 from soxsdark.set_state import Earlier, why_due
 from soxsdark.settings import Settings
 from soxsdark.trend_database import Database
-from soxsdark.trend_history import jumps, previous_master
+from soxsdark.trend_history import Jump, jumps, previous_master
 
 LOCK = ".soxsdark.lock"
 GRAVEST = (
@@ -291,8 +291,8 @@ class NightRun:
             why = f"{error.filename} cannot be read"
         if not why and self.report and not self.dry_run and not has_report(folder, one.name):
             return replace(job, current=True)
-        if not why:
-            earlier = Earlier.read(folder / Names.of(one.name, DARK).record)
+        earlier = Earlier.read(folder / Names.of(one.name, DARK).record) if not why else None
+        if earlier is not None:
             return finished(one, folder, earlier, State.UNCHANGED)
         if self.dry_run:
             return due(one, why)
@@ -315,8 +315,9 @@ class _Told:
     warnings: list[str] = field(default_factory=list)
 
     def tell(self, night: _Night) -> None:
-        """Tell of a night, and move what is superseded: in the nights beside, too, since a set may
-        turn out to begin earlier, and nights may be set to begin at another hour.
+        """Tell of a night, and move what is superseded, in the nights beside too.
+
+        A set may turn out to begin earlier, and nights may be set to begin at another hour.
         """
         done = sorted(night.done, key=attrgetter("name"))
         if self.run.dry_run:
@@ -354,7 +355,8 @@ class _Told:
         if not result.is_done:
             return result
         record = f"{result.night}/{Names.of(result.name, DARK).record}"
-        found = self._ask(lambda database: jumps(database, record), ())
+        nothing: tuple[Jump, ...] = ()
+        found = self._ask(lambda database: jumps(database, record), nothing)
         return replace(result, jumps=tuple(map(str, found)))
 
     def _ask(self, ask: Callable[[Database], Answer], otherwise: Answer) -> Answer:
@@ -387,5 +389,5 @@ def _beside(night: str) -> list[str]:
 def _learn(hashes: Hashes, folder: Path, one: DarkSet) -> None:
     """Take the checksums of the frames over from the record of the run that has read them."""
     earlier = Earlier.read(folder / Names.of(one.name, DARK).record)
-    for path, sha256 in earlier.inputs.items():
+    for path, sha256 in earlier.inputs.items() if earlier else ():
         hashes.learn(Path(path), sha256)

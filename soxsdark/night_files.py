@@ -52,7 +52,7 @@ def publish_night(
     """
     entries = {entry["name"]: entry for entry in _earlier_entries(folder)}
     entries |= {result.name: _entry(result) for result in results}
-    record = {
+    record: dict[str, Any] = {
         "program": "soxsdark",
         "version": __version__,
         "night": folder.name,
@@ -187,7 +187,7 @@ def _row(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
         "frames": f"{entry['name']}.sof",
         "log of the failure": names.failure[0],
     }
-    there = {word: name for word, name in files.items() if (folder / name).exists()}
+    there = {word: name for word, name in files.items() if name and (folder / name).exists()}
     older = entry["state"] != State.DONE and "master dark" in there
     small = thumbnail_file(entry["name"])
     picture = small if "report" in there and (folder / small).exists() else None

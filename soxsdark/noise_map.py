@@ -122,7 +122,7 @@ def event_sums(
         T_j for j from 0 to the most that are forgiven.
     limits : ndarray, (events + 1,)
     found : ndarray of int, (P,)
-        j_max.
+        The largest j, j_max.
     """
     events = int(events_forgiven(count))
     limits = upper_thresholds(len(ordered), upper)[count, : events + 1]

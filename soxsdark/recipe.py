@@ -17,7 +17,7 @@ from soxsdark.headers import product_header
 from soxsdark.inputs import find_files, open_inputs
 from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.names import Names
-from soxsdark.product import Product, write_products
+from soxsdark.product import Mask, Master, Product, write_products
 from soxsdark.product_facts import facts_of
 from soxsdark.publish import Workspace, spare_inputs
 from soxsdark.record import (
@@ -26,7 +26,6 @@ from soxsdark.record import (
     file_entry,
     is_expected,
     message_of,
-    plain,
     product_entry,
     write_record,
 )
@@ -164,7 +163,7 @@ def mbias(
 def _make(
     kind: Kind,
     inputs: Any,
-    settings: Path | str | None,
+    settings: Settings | Path | str | None,
     overrides: Sequence[str],
     instrument: str | None,
     output: Path | str,
@@ -296,9 +295,7 @@ class _Run:
 
         images = of_reduction(reduced, header, with_noise=self.names.mask is not None)
         page = work.path(self.names.page) if self.names.page else None
-        pictures = write_report(
-            plain(record), self.names.run, images, page=page, plots=self.gallery
-        )
+        pictures = write_report(record, self.names.run, images, page=page, plots=self.gallery)
         if page is not None:
             record["products"].append(file_entry(page))
         clock.lap("report")
@@ -307,7 +304,10 @@ class _Run:
     def _products(self, work: Workspace, reduced: Reduced) -> list[Product]:
         raw = reduced.inputs.darks[0].frame.header
         facts = facts_of(reduced, self.names, self.identity)
-        contents = {self.kind.category: reduced.master, "BP_MAP": reduced.mask}
+        contents: dict[str, Master | Mask] = {
+            self.kind.category: reduced.master,
+            "BP_MAP": reduced.mask,
+        }
         return [
             Product(work.path(name), contents[category], product_header(raw, facts, category))
             for category, name in facts.products.items()

@@ -7,7 +7,7 @@ from typing import Any
 
 from soxsdark.one_setup import UNITS
 from soxsdark.record_check import State
-from soxsdark.record_model import FailedRun, MasterRun, Metric, Record, Sourced, SubtractRun
+from soxsdark.record_model import FailedRun, File, MasterRun, Metric, Record, Sourced, SubtractRun
 from soxsdark.screen import table
 from soxsdark.text import printable, shown
 
@@ -154,7 +154,7 @@ def _error(metric: Metric) -> str:
 def _metrics(record: MasterRun | SubtractRun) -> str:
     rows = [
         (name, shown(metric.value, metric.unit), metric.unit or "-",
-         *([_error(metric), metric.verdict] if isinstance(record, MasterRun) else []))
+         *([_error(metric), metric.verdict] if isinstance(metric, Metric) else []))
         for name, metric in record.metrics.items()
     ]  # fmt: skip
     headers = ("name", "figure", "unit", "error", "verdict")
@@ -172,6 +172,7 @@ def _changed_settings(record: MasterRun) -> str:
 
 
 def _inputs(record: MasterRun | SubtractRun) -> str:
+    given: list[tuple[str, File | None]]
     if isinstance(record, SubtractRun):
         given = [("frame", record.frame), ("master dark", record.dark)]
     else:

@@ -124,7 +124,8 @@ def reduce_sets(
         for job in jobs:
             yield reduce_one(prepare(job), progress)
         return
-    waiting, pending, done = map(prepare, jobs), {}, 0
+    waiting, done = map(prepare, jobs), 0
+    pending: dict[Future[SetResult], Job] = {}
     while done < len(jobs):
         room = max(0, workers.slots - len(pending))
         pending |= {workers.submit(job): job for job in islice(waiting, room)}

@@ -18,7 +18,8 @@ from soxsdark.memory import MIB, Plan, plan, row_blocks
 from soxsdark.orientation import Window, all_to_product
 from soxsdark.parallel import in_order, processors
 from soxsdark.product import Mask, Master
-from soxsdark.quality import Images, judge
+from soxsdark.quality import judge
+from soxsdark.region import Images
 from soxsdark.sampling import LineSample
 from soxsdark.survey import Step, Survey, survey
 from soxsdark.verdicts import Judged
@@ -92,9 +93,16 @@ def flag_set(
     lap("metrics")
     master = images.master
     mask = Mask(flags=master.qual, noise=combined.noise, rejected=combined.rejected)
-    facts = combined.frame_rejected, combined.noise_scale
-    turned = (all_to_product(images, about.rotation) for images in (master, mask))
-    return Reduced(inputs, surveyed, *turned, judged, *facts, images.backgrounds)
+    return Reduced(
+        inputs,
+        surveyed,
+        master=all_to_product(master, about.rotation),
+        mask=all_to_product(mask, about.rotation),
+        judged=judged,
+        frame_rejected=combined.frame_rejected,
+        noise_scale=combined.noise_scale,
+        backgrounds=images.backgrounds,
+    )
 
 
 def plan_of(inputs: Inputs) -> Plan:
@@ -134,8 +142,9 @@ def _flagged(
     if inputs.master_bias is not None:
         _subtract(inputs.master_bias, inputs.darks[0].about.amplifiers, combined, levels)
         levels = np.zeros_like(levels)
-    flags = np.empty(combined.mean.shape, dtype=np.int16)
-    excess, backgrounds = LineSample(flags.shape), []
+    rows, columns = combined.mean.shape
+    flags = np.empty((rows, columns), dtype=np.int16)
+    excess, backgrounds = LineSample((rows, columns)), []
     for amplifier, level in zip(inputs.darks[0].about.amplifiers, levels, strict=True):
         own = amplifier.place, float(level)
         backgrounds.append(_flag_amplifier(inputs, combined, bad, *own, flags, excess))
@@ -171,8 +180,9 @@ def _flag_amplifier(
         excess = flux - smooth
         sample.take(place, rows, excess)
         hot, cold = hot_and_cold(excess, errors, limits)
-        if most is not None:
+        if most is not None and combined.frame_high is not None:
             hot |= combined.frame_high[rows] > most
+        if most is not None and combined.frame_low is not None:
             cold |= combined.frame_low[rows] > most
         if combined.quiet is not None:
             cold |= combined.quiet[rows]

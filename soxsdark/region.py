@@ -43,8 +43,8 @@ class Region:
     number: int
     """Of the amplifier, from 1; 0 is the whole detector."""
     place: Window
-    gain: Sourced
-    ron: Sourced
+    gain: Sourced[float]
+    ron: Sourced[float | None]
     """Of one read, as it should be."""
     sigma: float
     quantum: float

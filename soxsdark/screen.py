@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from soxsdark.text import printable, shown
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from soxsdark.find_sets import DarkSet
     from soxsdark.night import NightReport
     from soxsdark.recipe import Result

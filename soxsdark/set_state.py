@@ -93,7 +93,7 @@ def why_due(one: DarkSet, folder: Path, settings: Settings, hashes: Hashes) -> s
 
 
 def _changed_setting(earlier: Earlier, settings: Settings, arm: str | None) -> str | None:
-    now = plain(settings.for_arm(arm).values.model_dump(by_alias=True))
+    now: Any = plain(settings.for_arm(arm).values.model_dump(by_alias=True))
     keys = (now.keys() | earlier.settings.keys()) - WITHOUT_EFFECT
     absent = object()
     changed = (k for k in keys if now.get(k, absent) != earlier.settings.get(k, absent))

@@ -244,5 +244,5 @@ def _fault(error: Mapping[str, Any], given: Mapping[str, Given]) -> str:
         part = str(error["loc"][1])
         name, value, place = f"{name}: {show_key(part)}", value[part], item.parts[part]
     choices = schemas()[key].get("enum", ()) if isinstance(value, str) else ()
-    hint = nearest(value, choices) if choices else ""
+    hint = nearest(str(value), choices) if choices else ""
     return f"{place}: {name}: found {show(value)}, expected {allowed(schemas()[key])}{hint}"

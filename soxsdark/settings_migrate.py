@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -133,7 +134,7 @@ def _entries(node: yaml.Node | None) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
     return [(key, value) for key, value in pairs if isinstance(key, yaml.ScalarNode)]
 
 
-def _section(made: Migration, section: yaml.MappingNode) -> None:
+def _section(made: Migration, section: Any) -> None:
     """Bring the keys of our section, or of an arm in it, to today's names."""
     found = [(canonical(key.value), key, value) for key, value in _entries(section)]
     out = _superfluous(found)

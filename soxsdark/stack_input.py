@@ -198,10 +198,10 @@ def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:
     return build_noise_model(pairs, background, grid, bright, gain_known=False, fallback=0.0)
 
 
-def _typical_uncertainty(stack: Stack) -> np.ndarray:
+def _typical_uncertainty(samples: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
     """Root mean square of the uncertainties of the valid samples; NaN where there is none."""
-    valid = np.isfinite(stack.samples) & np.isfinite(stack.uncertainty)
-    squares = np.where(valid, stack.uncertainty, 0.0) ** 2
+    valid = np.isfinite(samples) & np.isfinite(uncertainty)
+    squares = np.where(valid, uncertainty, 0.0) ** 2
     with np.errstate(invalid="ignore"):
         return np.sqrt(squares.sum(axis=0) / valid.sum(axis=0))
 
@@ -226,7 +226,7 @@ def expected_noise(
     """
     shape = samples.shape[1:]
     if noise is None and stack.uncertainty is not None:
-        noise = _typical_uncertainty(stack)
+        noise = _typical_uncertainty(stack.samples, stack.uncertainty)
     if noise is None:
         noise = measure_noise(samples, stack.quantum)
     if isinstance(noise, NoiseModel):

@@ -100,7 +100,9 @@ def _clip_once(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centre, lowest and highest value that survive one clip of the run first to last."""
     centre = run_median(ordered, first, last)
-    deviation = sigma if kind == "noise-model" else _deviation(ordered, first, last, centre, kind)
+    deviation: Any = (
+        sigma if kind == "noise-model" else _deviation(ordered, first, last, centre, kind)
+    )
     with np.errstate(over="ignore"):
         return centre, centre - k * deviation, centre + k * deviation
 

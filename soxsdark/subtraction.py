@@ -196,7 +196,7 @@ def _bias_share(factor: float, tools: Tools) -> float:
     the errors of the dark bring factor² of it.
     """
     taken = tools.dark.bias
-    same = taken is not None and taken == (tools.bias.path.name, tools.bias.datamd5)
+    same = tools.bias is not None and taken == (tools.bias.path.name, tools.bias.datamd5)
     return 1 - 2 * factor if same else 1.0
 
 

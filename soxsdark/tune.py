@@ -80,7 +80,7 @@ def tune(
     compare : (int, int), optional
         Rows whose masks the page compares; 0 is the current settings. None: these and the last.
     pixel : (int, int), optional
-        x and y of a pixel, from 1, that is explained with the current settings.
+        Column and row of a pixel, from 1, that is explained with the current settings.
     progress : callable, optional
         Called with (stage, steps done, steps in all).
 
@@ -91,7 +91,7 @@ def tune(
     """
     plan = Plan(tuple(map(Sweep.parse, sweeps)), random, seed, compare, pixel)
     current, files = Settings.read(settings, overrides), find_files(inputs)
-    calibrations = {"bad_pixel_map": bad_pixel_map, "master_bias": master_bias}
+    calibrations: dict[str, Any] = {"bad_pixel_map": bad_pixel_map, "master_bias": master_bias}
     opened = open_inputs(files, current, **calibrations)
     arm = opened.darks[0].about.arm
     wanted = combinations(
@@ -124,7 +124,7 @@ def explain_pixel(
     """
     from soxsdark.reduction import reduce_set
 
-    calibrations = {"bad_pixel_map": bad_pixel_map, "master_bias": master_bias}
+    calibrations: dict[str, Any] = {"bad_pixel_map": bad_pixel_map, "master_bias": master_bias}
     opened = open_inputs(find_files(inputs), Settings.read(settings, overrides), **calibrations)
     return explain(reduce_set(opened, progress), x, y)
 
@@ -228,14 +228,14 @@ class _Tuning:
         from soxsdark.tune_page import page_of
 
         rows = self.plan.compare or (CURRENT, len(tuned.lines))
-        lines = [tuned.line(row) for row in rows]
-        flags = tuple(self._flags(line) for line in lines)
-        if self.reference.seen is not None:
-            flags = tuple(np.where(self.reference.seen, each, 0) for each in flags)
+        lines = tuned.line(rows[0]), tuned.line(rows[1])
+        flags = self._flags(lines[0]), self._flags(lines[1])
+        if (seen := self.reference.seen) is not None:
+            flags = np.where(seen, flags[0], 0), np.where(seen, flags[1], 0)
         # a page takes memory too
         self.bench.let_go()
-        swept = tuple({key: line[key] for key in tuned.keys} for line in lines)
-        text = page_of(tuned, Pair(rows, swept, flags), self.reference)
+        first, second = ({key: line[key] for key in tuned.keys} for line in lines)
+        text = page_of(tuned, Pair(rows, (first, second), flags), self.reference)
         with Workspace(self.output) as work:
             with writing(work.path(PAGE)):
                 work.path(PAGE).write_bytes(text.encode("utf-8", errors="replace"))

@@ -90,7 +90,7 @@ class _Copy:
             )
         return node
 
-    def _replace(self, target: yaml.MappingNode | None, key: str, text: str) -> bool:
+    def _replace(self, target: Any, key: str, text: str) -> bool:
         """Replace the value of a key, and comment out what it excludes; False: it is not there."""
         found = False
         for name, value in target.value if target else ():
@@ -188,7 +188,7 @@ def _rivals(key: str) -> tuple[str, ...]:
     return (BOTH_SIDES,) if key in EACH_SIDE else ()
 
 
-def _scalar(value: object) -> str:
+def _scalar(value: Any) -> str:
     """A value as YAML; JSON is."""
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
     return json.dumps(int(value) if whole else value, ensure_ascii=False)

@@ -131,7 +131,7 @@ class Combination:
 
 def combinations(
     sweeps: Sequence[Sweep],
-    path: Path | None,
+    path: Path | str | None,
     overrides: Sequence[str] = (),
     *,
     arm: str | None = None,

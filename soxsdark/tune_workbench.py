@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ class Workbench:
     """The frames of a set, and the stages of the last reduction that the next may share."""
 
     files: FileSet
-    calibrations: Mapping[str, Path | None]
+    calibrations: Mapping[str, Any]
     """As `open_inputs` takes them."""
     inputs: Inputs
     """With the current settings, on held frames."""
@@ -42,7 +41,7 @@ class Workbench:
         cls,
         files: FileSet,
         inputs: Inputs,
-        calibrations: Mapping[str, Path | None],
+        calibrations: Mapping[str, Any],
         *,
         keep_stack: bool,
     ) -> "Workbench":

@@ -21,7 +21,7 @@ class Pair:
     """The masks of two combinations; images as the products are."""
 
     rows: tuple[int, int]
-    settings: tuple[Mapping[str, object], Mapping[str, object]]
+    settings: tuple[Mapping[str, str], Mapping[str, str]]
     """The swept values of each."""
     flags: tuple[np.ndarray, np.ndarray] = field(repr=False)
 

@@ -104,7 +104,7 @@ def compose(text: str, name: object) -> yaml.Node | None:
 def compose_all(text: str, name: object) -> list[yaml.Node]:
     """Return the root node of each document of a YAML text; otherwise as `compose`."""
     with _composer(text, name) as composer:
-        nodes = []
+        nodes: list[Any] = []
         while composer.check_node():
             nodes.append(composer.get_node())
         return nodes

@@ -1,6 +1,6 @@
 """soxsdark tune, soxsdark explain."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def tune(
     sweeps: tuple[str, ...],
     style: str,
     pixel: tuple[int, int] | None,
-    applied: int | None,
+    applied: str | None,
     **options: Any,
 ) -> int:
     """Show what other settings would make of a set of raw darks.
@@ -87,16 +87,16 @@ def tune(
     has a line for each, DIR/tune.html the curves, and what two of them would flag. The same
     command again goes on where the last one was stopped.
     """
-    inputs = inputs[0] if len(inputs) == 1 else list(inputs)
+    given = inputs[0] if len(inputs) == 1 else list(inputs)
     if not sweeps:
         if not pixel or applied:
             raise click.UsageError("give --sweep, or --pixel")
-        return _explain(stop, inputs, *pixel, **_for_pixel(options))
+        return _explain(stop, given, *pixel, **_for_pixel(options))
     from soxsdark.tune import tune as run
 
     try:
         with progress_of(stop, quiet=False) as progress:
-            found = run(inputs, sweeps, pixel=pixel, progress=progress, **options)
+            found = run(given, sweeps, pixel=pixel, progress=progress, **options)
     except KeyboardInterrupt:
         say("what is done is in tune.csv; the same command goes on from there")
         raise
@@ -145,7 +145,7 @@ def explain(stop: Termination, /, sof: tuple[Path, ...], x: int, y: int, **optio
 
 def _explain(
     stop: Termination,
-    inputs: tuple[Path, ...],
+    inputs: Path | Sequence[Path],
     x: int,
     y: int,
     output: Path | None = None,

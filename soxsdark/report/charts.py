@@ -101,7 +101,7 @@ def draw_frames(
     """
     times = [time_of(frame.get("mjd-obs")) for frame in frames]
     dated = None not in times
-    x = times if dated else list(range(1, len(frames) + 1))
+    x: Any = times if dated else list(range(1, len(frames) + 1))
     series = _series(frames, pixels)
     figure, axes = _panels(len(series), sharex=True)
     for panel, (label, values) in zip(axes, series.items(), strict=True):
@@ -196,9 +196,10 @@ def _time_axis(axes: "Axes", dated: bool, count: int) -> None:
     if dated:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-        locator = AutoDateLocator(minticks=3, maxticks=8)
+        locator: Any = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        formatter: Any = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(formatter)
         axes.set_xlabel("start of the exposure [UTC]")
     else:
         axes.set_xlabel("number of the frame")

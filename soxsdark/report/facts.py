@@ -78,7 +78,7 @@ def kind_of(record: Mapping[str, Any]) -> Kind:
     )
 
 
-def settings_of(record: Mapping[str, Any]) -> dict[str, object]:
+def settings_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """The values of the settings."""
     return {key: entry.get("value") for key, entry in record.get("settings", {}).items()}
 

@@ -150,8 +150,8 @@ def _empty_map(
     axes = figure.add_axes(part, xlabel="x [pixel]", ylabel="y [pixel]")
     axes.grid(visible=False)
     axes.set(xlim=(0.5, shape[1] + 0.5), ylim=(0.5, shape[0] + 0.5), autoscale_on=False)
-    for axis, length in (("x", width), ("y", height)):
-        axes.locator_params(axis=axis, nbins=max(2, int(length * 1.3)))
+    axes.locator_params(axis="x", nbins=max(2, int(width * 1.3)))
+    axes.locator_params(axis="y", nbins=max(2, int(height * 1.3)))
     for amplifier in amplifiers:
         _border(axes, amplifier, shape)
     return figure, axes

@@ -71,7 +71,7 @@ def _draw_panel(axes: "Axes", metric: str, points: Sequence["Point"]) -> None:
         return
     symbol = unit(points[0].unit)
     axes.set_ylabel(f"{metric}\n[{symbol}]" if symbol else metric)
-    times = [time_of(point.mjd) for point in points]
+    times: Any = [time_of(point.mjd) for point in points]
     low, high = points[-1].acceptable_low, points[-1].acceptable_high
     values = [point.value for point in points]
     axes.plot(times, values, color=LINE, marker="o", markersize=3, linewidth=0.7)
@@ -81,7 +81,7 @@ def _draw_panel(axes: "Axes", metric: str, points: Sequence["Point"]) -> None:
         ([p.is_doubtful for p in points], DOUBTFUL, "s", 8),
         ([p.is_jump for p in points], JUMP, "o", 11),
     ):
-        x = [time for time, is_so in zip(times, chosen, strict=True) if is_so]
+        x: Any = [time for time, is_so in zip(times, chosen, strict=True) if is_so]
         y = [value for value, is_so in zip(values, chosen, strict=True) if is_so]
         axes.plot(x, y, marker=marker, markeredgecolor=colour, **RING | {"markersize": size})
     axes.ticklabel_format(axis="y", useOffset=False)
@@ -123,7 +123,8 @@ def _legend(figure: "Figure") -> None:
 def _time_axis(axes: "Axes") -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(minticks=3, maxticks=6)
+    locator: Any = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    formatter: Any = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
     axes.set_xlabel("start of the first exposure [UTC]")
