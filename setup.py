@@ -90,7 +90,6 @@ setup(
         "Intended Audience :: Science/Research",
         "Natural Language :: English",
         "Operating System :: MacOS",
-        "Operating System :: Microsoft :: Windows",
         "Operating System :: POSIX",
         "Programming Language :: C",
         "Programming Language :: Python :: 3 :: Only",

@@ -5,7 +5,6 @@ itself, because NFS grants exclusive locks only on files that are open for writi
 """
 
 import errno
-import fcntl
 import os
 import re
 import shutil
@@ -13,6 +12,16 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+from soxsdark.errors import UsageError
+
+try:
+    import fcntl
+except ImportError as error:
+    raise UsageError(
+        "files are written on POSIX systems only (Linux, macOS): on Windows use WSL, or the "
+        "functions for arrays from Python (clip_and_stack, create_noise_map)"
+    ) from error
 
 PREFIX = ".soxsdark-"
 LOCK = ".lock"

@@ -143,6 +143,27 @@ def test_mdark_leaves_alone_what_only_others_need(night, tmp_path):
     assert (done.returncode, done.stderr.strip()) == (0, "[]")
 
 
+WITHOUT_LOCKS = "import sys; sys.modules['fcntl'] = None;"
+
+
+def test_without_posix_there_are_the_functions_for_arrays():
+    script = (
+        f"{WITHOUT_LOCKS} from soxsdark import clip_and_stack;"
+        "print(clip_and_stack([[[1.0]]] * 3, noise=1.0).mean)"
+    )
+    done = python("-c", script)
+    assert (done.stdout, done.stderr) == ("[[1.]]\n", "")
+
+
+@pytest.mark.parametrize("words", [["mdark", "darks.sof"], ["night", "."]])
+def test_without_posix_the_commands_say_so(words, tmp_path):
+    script = f"{WITHOUT_LOCKS} from soxsdark.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = python("-c", script, *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert re.fullmatch(r"soxsdark: files are written on POSIX systems only .*\n", done.stderr)
+    assert python("-c", script, *words, "--help", cwd=tmp_path).returncode == 0
+
+
 @pytest.mark.parametrize("folder", [False, True])
 def test_every_header_is_read_once(command, night, tmp_path, monkeypatch, folder):
     read = Counter()
