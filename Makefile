@@ -2,6 +2,9 @@
 # make coverage: what the tests take. make test-newest: with the newest of every dependency.
 # make schema, make man: the published schema of records and the manual page, made anew.
 # make real-data: raw frames of a real camera, for the tests that need them.
+# make check: lint, and bandit over the code. make audit: known faults of what it depends on (network).
+# make fuzz: the readers of files, guided by coverage (SECONDS_EACH=300: of each target).
+# make docs: the handbook, into docs/_build/index.html. make reference, make evidence: its tables, figures.
 # make bench: speed beside other programs (BENCH=--quick: small frames, BENCH=--help: more).
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,17 +15,19 @@ WORKERS ?= auto
 NEWEST := build/newest
 comma := ,
 space := $(subst ,, )
+SECONDS_EACH ?= 300
+FOUND := build/fuzz
 PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-pip-version-check
 
 # One vector width: the check of the widest would need a machine that has it.
 CHECKED := -O1 -g -DSD_ONE_TARGET -fsanitize=address,undefined -fno-sanitize-recover=all
 CHECKED_IN := build/checked
 
-.PHONY: help demo test test-slow test-numpy test-newest coverage real-data bench schema man lint sanitize \
-    dist wheel-check sdist-check package-check clean
+.PHONY: help demo test test-slow test-numpy test-newest coverage real-data bench schema man docs \
+    reference evidence lint check audit fuzz sanitize dist wheel-check sdist-check package-check clean
 
 help:
-	@sed -n '1,/^$$/s/^# //p' Makefile
+	@sed -n '1,/^PYTHON/s/^# //p' Makefile
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -77,6 +82,18 @@ schema: $(VENV)/.installed
 # The manual page, anew from the commands.
 man: $(VENV)/.installed
 	$(BIN)/python docs/man_page.py
+$(VENV)/.docs: $(VENV)/.installed
+	$(PIP) install --quiet --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs docs/_build
+
+reference: $(VENV)/.installed
+	$(BIN)/python docs/reference.py
+
+evidence: $(VENV)/.installed
+	$(BIN)/python docs/evidence.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -87,6 +104,23 @@ lint: $(VENV)/.installed
 	$(CC) -std=c11 -Wall -Wextra -Werror -fsyntax-only \
 	    -I$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('include'))") \
 	    soxsdark/*.c
+
+check: lint
+	$(PIP) install --quiet --editable '.[check]'
+	$(BIN)/bandit --quiet --recursive soxsdark
+
+audit: $(VENV)/.installed
+	$(PIP) install --quiet --editable '.[check]'
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+# What is found stays in build/fuzz; what is worth to be kept goes to tests/corpus by hand.
+fuzz: $(VENV)/.installed
+	$(PIP) install --quiet --editable '.[fuzz]'
+	for target in $$(ls tests/corpus); do \
+	    mkdir -p $(FOUND)/$$target && \
+	    $(BIN)/python -m tests.fuzz $$target $(FOUND)/$$target -max_len=20000 \
+	        -max_total_time=$(SECONDS_EACH) -artifact_prefix=$(FOUND)/$$target- || exit 1; \
+	done
 
 # The tests of the kernel with every access to memory and every operation checked.
 sanitize: $(VENV)/.installed
@@ -115,4 +149,5 @@ sdist-check: dist
 	sh tests/package_check.sh "$(CURDIR)" "$(PYTHON)" "$(CURDIR)"/dist/*.tar.gz compiled
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(REAL_DATA) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
+	rm -rf $(VENV) $(DEMO) $(REAL_DATA) build dist docs/_build *.egg-info .coverage .hypothesis \
+	    .pytest_cache .ruff_cache .mypy_cache

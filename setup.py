@@ -59,6 +59,8 @@ setup(
         "jinja2>=3.1",
     ],
     extras_require={
+        "check": ["bandit>=1.7.8", "pip-audit>=2.7"],
+        "fuzz": ["atheris>=2.3"],
         "cluster": ["distributed>=2024.1"],
         "test": [
             "pytest>=8",
@@ -81,6 +83,12 @@ setup(
             "types-pyyaml",
             "types-tabulate",
             "types-tqdm",
+        ],
+        "docs": [
+            "sphinx>=8",
+            "myst-parser>=4",
+            "furo>=2024.8",
+            "numpydoc>=1.8",
         ],
     },
     entry_points={"console_scripts": ["soxsdark = soxsdark.__main__:main"]},

@@ -61,6 +61,9 @@ def _version(context: click.Context, _option: click.Parameter, asked: bool) -> N
 )  # fmt: skip
 def cli() -> None:
     """Reduce raw dark frames to a master dark and a bad-pixel mask."""
+    from soxsdark.chatter import hush
+
+    hush()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,5 +1,6 @@
 """Sets reduced by the workers of a Dask cluster, which see the same folders as this machine."""
 
+import asyncio
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -58,11 +59,10 @@ class ClusterWorkers:
             raise UsageError(
                 "--scheduler needs the package distributed: pip install 'soxsdark[cluster]'"
             ) from error
-        try:
+        with _answering(address):
+            # a client that fails to connect is slow to end, and talkative
+            asyncio.run(_probe(address))
             client = Client(address, timeout=CONNECT, set_as_default=False)
-        except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{address}: no Dask scheduler answers ({reason})") from error
         with client:
             workers = cls(client)
             try:
@@ -89,6 +89,30 @@ class ClusterWorkers:
         self._off.set()
         wait(set(self._pending), timeout=FAREWELL)
         self._executor.shutdown(wait=False)
+
+
+@contextmanager
+def _answering(address: str) -> Iterator[None]:
+    """Say of what goes wrong that no scheduler answers."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split()) or f"nothing within {CONNECT:g} s"
+        raise InputError(f"{address}: no Dask scheduler answers ({reason})") from error
+
+
+async def _probe(address: str) -> None:
+    """Ask who is there; ValueError or OSError if it is no scheduler."""
+    from distributed import rpc
+    from distributed.security import Security
+
+    tls = Security().get_connection_args("client")
+    if address.startswith("tls://") and tls["ssl_context"] is None:
+        raise ValueError("tls needs certificates: see distributed.comm.tls in docs/cluster.md")
+    async with rpc(address, timeout=CONNECT, connection_args=tls) as there:
+        who = await asyncio.wait_for(there.identity(), CONNECT + 2)
+    if who["type"] != "Scheduler":
+        raise ValueError(f"a {who['type'].lower()} does")
 
 
 def _work(job: Job, version: str, off: str) -> SetResult:

@@ -206,7 +206,11 @@ def _fits_files(folder: Path, problems: list[Problem]) -> Iterator[Path]:
 
     visited = set()
     for place, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
-        status = os.stat(place)
+        try:
+            status = os.stat(place)
+        except OSError as error:  # gone by now
+            unreadable(error)
+            continue
         if (status.st_dev, status.st_ino) in visited:
             folders.clear()
             continue

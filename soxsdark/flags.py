@@ -24,16 +24,17 @@ class Flag(IntFlag):
     """The Euro3D / X-shooter codes; 0 is a good pixel."""
 
     INPUT = 128
-    """Bad in the input bad-pixel map."""
+    """Bad in the input bad-pixel map, or in the master bias."""
     HOT = 256
+    """Above the background by more than chance allows; its value is measured all the same."""
     COLD = 512
-    """Cold or dead."""
+    """Cold or dead: as far below."""
     SATURATED = 4096
     """Saturated in a sample that was averaged."""
     EMPTY = 8192
     """No valid sample at all."""
     NOISY = 16384
-    """Found by the noise map."""
+    """Scatters more than read noise and shot noise allow: found by the noise map."""
 
 
 @dataclass(frozen=True)

@@ -5,28 +5,33 @@ map: a file cut short under a map is a crash, and mapped pages count as memory. 
 are inflated once, into an unlinked temporary file.
 """
 
-import gzip
 import hashlib
 import os
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
 from soxsdark.errors import InputError
 from soxsdark.fits_bytes import PixelLayout, is_zero_sum, native, ones_complement_sum
+from soxsdark.fits_file import (
+    DAMAGED,
+    NOT_UNDERSTOOD,
+    UNREADABLE,
+    inflate,
+    is_packed,
+    opened,
+    opened_file,
+)
 from soxsdark.frame_layout import joined, layout_of
 from soxsdark.regular_file import Identity, descriptor_of, identity_of, open_regular
 from soxsdark.spool import Spool
 
-CHUNK = 1 << 20
-GZIP = b"\x1f\x8b"
 PIECE = 1 << 19
 IMAGES = (fits.PrimaryHDU, fits.ImageHDU)
 
@@ -211,9 +216,9 @@ class Frame:
 def is_product(path: Path) -> bool:
     """Whether a FITS file says that it is no raw frame (ESO PRO CATG); False if unreadable."""
     try:
-        with warnings.catch_warnings(action="ignore"):
-            return "ESO PRO CATG" in fits.getheader(path)
-    except (OSError, EOFError, zlib.error, ValueError, fits.VerifyError):
+        with warnings.catch_warnings(action="ignore"), opened_file(path) as hdus:
+            return "ESO PRO CATG" in hdus[0].header
+    except UNREADABLE:
         return False
 
 
@@ -227,9 +232,9 @@ def reading(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = " ".join((error.strerror or str(error)).split())[:200]
         raise InputError(f"{path}: cannot be read as FITS ({reason})") from error
-    except (EOFError, zlib.error) as error:
+    except DAMAGED as error:
         raise InputError(f"{path}: cut short or damaged ({error}); copy it again") from error
-    except (fits.VerifyError, ValueError, TypeError, KeyError, IndexError) as error:
+    except NOT_UNDERSTOOD as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: header cannot be understood ({reason})") from error
 
@@ -244,28 +249,15 @@ def _pread(descriptor: int, offset: int, buffer: np.ndarray) -> int:
     return done
 
 
-def is_packed(file: IO[bytes]) -> bool:
-    """Tell whether the content is that of gzip, whatever the file is called."""
-    return os.pread(file.fileno(), len(GZIP), 0) == GZIP
-
-
-def _inflate(file: IO[bytes]) -> Spool:
-    spool = Spool()
-    with gzip.open(file) as packed, spool.writer() as out:
-        while chunk := packed.read(CHUNK):
-            out.write(chunk)
-    return spool
-
-
 def _open(cls: type[Frame], path: Path, extension: int | str | None) -> Frame:
     with open_regular(path) as file:
         identity = identity_of(os.fstat(file.fileno()))
-        inflated = _inflate(file) if is_packed(file) else None
+        inflated = inflate(file) if is_packed(file) else None
         size = identity.size if inflated is None else inflated.size
         if size == 0:
             raise InputError(f"{path}: empty file (0 bytes)")
         source = file.fileno() if inflated is None else inflated.descriptor
-        with _opened(source, disable_image_compression=True, lazy_load_hdus=False) as raw:
+        with opened(source, disable_image_compression=True) as raw:
             hdus = tuple(_extent(path, i, hdu, size) for i, hdu in enumerate(raw))
             candidates = [(i, h) for i, h in enumerate(raw) if _is_picture(h) or _is_compressed(h)]
             number, chosen = _choose(path, candidates, raw, extension)
@@ -275,15 +267,6 @@ def _open(cls: type[Frame], path: Path, extension: int | str | None) -> Frame:
         if layout is None:
             header, layout, decoded = _decode(source, number)
     return cls(path, header, number, layout, identity, hdus, inflated, decoded)
-
-
-@contextmanager
-def _opened(descriptor: int, **options: Any) -> Iterator[fits.HDUList]:
-    """Open FITS content; the descriptor stays open, which astropy closes."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    copy = os.fdopen(os.dup(descriptor), "rb")
-    with copy as file, fits.open(file, memmap=False, **options) as hdus:
-        yield hdus
 
 
 def _is_compressed(hdu: Any) -> bool:
@@ -355,7 +338,7 @@ def _extent(path: Path, index: int, hdu: Any, size: int) -> _Hdu:
 def _decode(descriptor: int, number: int) -> tuple[fits.Header, PixelLayout, Spool]:
     """Decode a tile-compressed image, some rows at a time, into a temporary file."""
     spool = Spool()
-    with _opened(descriptor) as hdus, spool.writer() as out:
+    with opened(descriptor) as hdus, spool.writer() as out:
         hdu = hdus[number]
         if len(hdu.shape) != 2:
             raise ValueError(f"compressed image of {len(hdu.shape)} dimensions, 2 are expected")

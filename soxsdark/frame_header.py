@@ -11,7 +11,8 @@ from typing import IO, Any
 from astropy.io import fits
 
 from soxsdark.errors import InputError
-from soxsdark.frame import is_packed, reading
+from soxsdark.fits_file import MOST_HDUS, is_packed, read_one_header
+from soxsdark.frame import reading
 from soxsdark.frame_layout import joined
 from soxsdark.regular_file import open_regular
 
@@ -70,15 +71,13 @@ def _headers(path: Path, file: IO[bytes], size: int | None) -> Iterator[fits.Hea
     if file.read(len(MAGIC)) != MAGIC:
         raise OSError("no SIMPLE card at its beginning")
     file.seek(0)
-    begun = False
-    while True:
+    for number in range(MOST_HDUS):
         try:
-            header = fits.Header.fromfile(file)
+            header = read_one_header(file)
         except EOFError:
-            if begun:
+            if number:
                 return
             raise
-        begun = True
         end = file.tell() + header.data_size
         if size is not None and end > size:
             raise InputError(
@@ -86,12 +85,13 @@ def _headers(path: Path, file: IO[bytes], size: int | None) -> Iterator[fits.Hea
             )
         yield header
         file.seek(header.data_size_padded, os.SEEK_CUR)
+    raise OSError(f"more than {MOST_HDUS} HDUs")
 
 
 def _image_shape(header: fits.Header) -> Shape | None:
     """Rows and columns of a 2-D image, tile-compressed or not."""
-    packed = bool(header.get("ZIMAGE", False))
     is_table = header.get("XTENSION", "IMAGE").strip() != "IMAGE"
+    packed = is_table and bool(header.get("ZIMAGE", False))
     axes = "ZNAXIS" if packed else "NAXIS"
     if is_table != packed or header.get(axes) != 2:
         return None

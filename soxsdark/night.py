@@ -1,16 +1,16 @@
 """Nights of darks: sets found, those that are due reduced, and what there is to say of it."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from soxsdark.errors import ExitCode, InputError
+from soxsdark.errors import ExitCode
 from soxsdark.find_frames import Memory
 from soxsdark.find_sets import DarkSet, FoundSets, find_sets
 from soxsdark.hashes import Hashes
@@ -19,8 +19,9 @@ from soxsdark.instruments import load_profile
 from soxsdark.kinds import DARK
 from soxsdark.lock import held
 from soxsdark.names import Names
-from soxsdark.night_files import publish_index, publish_night, retire_superseded
-from soxsdark.nights import UNDATED, Boundary, utc_now
+from soxsdark.night_files import publish_index
+from soxsdark.night_told import Told
+from soxsdark.nights import Boundary, utc_now
 from soxsdark.reduce_sets import (
     Job,
     SetResult,
@@ -35,8 +36,6 @@ from soxsdark.reduction import Progress
 from soxsdark.set_report import has_report
 from soxsdark.set_state import Earlier, why_due
 from soxsdark.settings import Settings
-from soxsdark.trend_database import Database
-from soxsdark.trend_history import Jump, jumps, previous_master
 
 LOCK = ".soxsdark.lock"
 GRAVEST = (
@@ -45,11 +44,13 @@ GRAVEST = (
     ExitCode.PRODUCT_PROBLEM,
     ExitCode.WRONG_SETTINGS,
     ExitCode.WRONG_INPUTS,
+    ExitCode.LOCKED,
     ExitCode.DONE_BAD,
     ExitCode.DONE_PARTIAL,
 )
 """Exit codes of several sets: the first of these that occurred counts."""
-Answer = TypeVar("Answer")
+PASSING = (ExitCode.SHORTAGE, ExitCode.PRODUCT_PROBLEM, ExitCode.LOCKED)
+"""Failures that are not the set's own: the next look may find them gone."""
 NightChoice = date | Literal["last"] | None
 
 
@@ -179,7 +180,7 @@ class NightRun:
         found = find_sets(self.raw, self.settings, self._memory, self.settle)
         chosen = [one for one in found.sets if self._is_chosen(one, now)]
         problems = tuple(self._problems(found, now))
-        told = _Told(self, found, problems if self.night else ())
+        told = Told(self, found, problems if self.night else ())
         by_night = groupby(sorted(chosen, key=_by_night), key=attrgetter("folder"))
         nights = [self._plan_night(name, list(sets)) for name, sets in by_night]
         self._reduce(nights, told, progress, workers)
@@ -198,11 +199,13 @@ class NightRun:
     def _reduce(
         self,
         nights: Sequence[_Night],
-        told: "_Told",
+        told: Told,
         progress: Progress | None,
         workers: Workers | None,
     ) -> None:
         """Reduce what is due, and tell of each night when it and those before it are done."""
+        if nights and not self.dry_run:
+            told.begin()
         waiting, by_name = deque(nights), {night.name: night for night in nights}
         jobs = [job for night in nights for job in night.jobs.values()]
         try:
@@ -267,14 +270,14 @@ class NightRun:
                 night.done.append(planned)
         return night
 
-    def _take(self, night: _Night, result: SetResult, told: "_Told") -> None:
+    def _take(self, night: _Night, result: SetResult, told: Told) -> None:
         """Keep the result of a set."""
         one = night.jobs.pop(result.name).dark_set
         night.done.append(result)
         if result.state is State.DONE:
             _learn(night.hashes, self.products / night.name, one)
             told.index(night.name, {one.name})
-        elif result.state is State.FAILED and result.exit_code != ExitCode.PRODUCT_PROBLEM:
+        elif result.state is State.FAILED and result.exit_code not in PASSING:
             self._failed[self._fingerprint(one)] = result
 
     def _plan(self, one: DarkSet, folder: Path, hashes: Hashes) -> Job | SetResult:
@@ -302,73 +305,6 @@ class NightRun:
         return one.name, *(self._memory[entry.path][0] for entry in one.frames)
 
 
-@dataclass
-class _Told:
-    """What a run tells: records and pages of nights, the database, and the report at its end."""
-
-    run: NightRun
-    found: FoundSets
-    problems: Sequence[str]
-    """For the record of each night."""
-    results: list[SetResult] = field(default_factory=list)
-    superseded: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def tell(self, night: _Night) -> None:
-        """Tell of a night, and move what is superseded, in the nights beside too.
-
-        A set may turn out to begin earlier, and nights may be set to begin at another hour.
-        """
-        done = sorted(night.done, key=attrgetter("name"))
-        if self.run.dry_run:
-            self.results += done
-            return
-        products, raw = self.run.products, self.run.raw
-        folders = [night.name, *_beside(night.name)]
-        sets = [one for one in self.found.sets if one.folder in folders]
-        moved = {name: retire_superseded(products / name, sets) for name in folders}
-        for name in folders:
-            if name == night.name or moved[name]:
-                self.index(name)
-        done = [self._judged(result) for result in done]
-        publish_night(products / night.name, done, raw, self.problems)
-        for name in folders[1:]:
-            if moved[name]:
-                publish_night(products / name, (), raw)
-        night.hashes.save()
-        self.superseded += sum(moved.values(), [])
-        self.results += done
-
-    def index(self, night: str, names: set[str] | None = None) -> None:
-        """Bring the database in line with the records of a night."""
-        self.warnings += self._ask(lambda database: database.sync(night, names), [])
-
-    def prepare(self, job: Job) -> Job:
-        """Add the master dark to compare with."""
-        one = job.dark_set
-        found = self._ask(lambda database: previous_master(database, one.setup, one.start), None)
-        path = self.run.products / found if found else None
-        return replace(job, previous=path if path and path.exists() else None)
-
-    def _judged(self, result: SetResult) -> SetResult:
-        """Add what is unusual for a set among those before it."""
-        if not result.is_done:
-            return result
-        record = f"{result.night}/{Names.of(result.name, DARK).record}"
-        nothing: tuple[Jump, ...] = ()
-        found = self._ask(lambda database: jumps(database, record), nothing)
-        return replace(result, jumps=tuple(map(str, found)))
-
-    def _ask(self, ask: Callable[[Database], Answer], otherwise: Answer) -> Answer:
-        """Use the database; what is wrong with it is a warning."""
-        try:
-            with Database.open(self.run.products, write=True) as database:
-                return ask(database)
-        except InputError as error:
-            self.warnings.append(str(error))
-            return otherwise
-
-
 def _by_night(one: DarkSet) -> tuple[str, str]:
     return one.folder, one.name
 
@@ -376,14 +312,6 @@ def _by_night(one: DarkSet) -> tuple[str, str]:
 def _midnight(night: date) -> float:
     """Seconds since the epoch of the first moment that the date has anywhere."""
     return datetime(night.year, night.month, night.day, tzinfo=UTC).timestamp()
-
-
-def _beside(night: str) -> list[str]:
-    """The nights before and after."""
-    if night == UNDATED:
-        return []
-    day = date.fromisoformat(night)
-    return [(day + timedelta(days=step)).isoformat() for step in (-1, 1)]
 
 
 def _learn(hashes: Hashes, folder: Path, one: DarkSet) -> None:

@@ -1,7 +1,6 @@
 """The products as FITS: masters, masks and subtracted frames out, a bad-pixel map in."""
 
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,20 +11,11 @@ import numpy as np
 from astropy.io import fits
 
 from soxsdark.errors import InputError
+from soxsdark.fits_file import UNREADABLE, opened_file
 from soxsdark.fits_writer import Image, Plan, Written, write_files
-from soxsdark.regular_file import open_regular
 
 _MASK_EXTENSIONS = ("QUAL", "MASK")
 _IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
-UNREADABLE = (
-    OSError,
-    EOFError,
-    KeyError,
-    TypeError,
-    ValueError,
-    zlib.error,
-    fits.VerifyError,
-)
 
 
 @dataclass(frozen=True)
@@ -132,8 +122,7 @@ def reading(path: Path | str, what: str) -> Iterator[fits.HDUList]:
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            # Astropy leaves a file open that it opened itself and cannot parse.
-            with open_regular(path) as stream, fits.open(stream, memmap=False) as hdus:
+            with opened_file(path) as hdus:
                 yield hdus
         # Some cards may be odd; pixels may not be missing.
         if any("truncated" in str(warning.message) for warning in said):

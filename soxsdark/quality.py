@@ -13,6 +13,7 @@ from soxsdark.flags import Flag
 from soxsdark.kinds import DARK
 from soxsdark.metrics import Figure
 from soxsdark.orientation import all_to_product
+from soxsdark.parallel import at_once
 from soxsdark.previous import compare
 from soxsdark.region import (
     PATTERNS,
@@ -39,7 +40,7 @@ SLOPE_TOLERANCE = 0.25
 SLOPE_SIGNIFICANCE = 3.0
 
 
-def judge(inputs: "Inputs", survey: Survey, images: Images) -> Judged:
+def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) -> Judged:
     """Compute the metrics of a set, judge them, and find its QA flag.
 
     Where a detector has several amplifiers, what each of them has of its own comes last.
@@ -50,13 +51,22 @@ def judge(inputs: "Inputs", survey: Survey, images: Images) -> Judged:
         The frames and what pass 1 found in them.
     images
         What they were reduced to.
+    threads
+        The result does not depend on it.
     """
     darks, master = inputs.darks, images.master
     about = darks[0].about
     regions = regions_of(survey, about)
     noises = [noise_metrics(region, images, inputs.kind.name) for region in regions]
-    patterns = _patterns(regions, images, noises, about.rotation % 180 != 0)
-    level, mean = figures.centres(master.flux, master.qual)
+    (level, mean), patterns, counts, rejections = at_once(
+        (
+            lambda: figures.centres(master.flux, master.qual),
+            lambda: _patterns(regions, images, noises, about.rotation % 180 != 0),
+            lambda: _counts(master.qual),
+            lambda: _rejections(darks, images.combined),
+        ),
+        threads,
+    )
     structure, of_frames = structure_metric(regions[0], darks)
     error = _level_error(inputs, regions[0])
     metrics = [
@@ -67,8 +77,8 @@ def judge(inputs: "Inputs", survey: Survey, images: Images) -> Judged:
         _raw_ron(inputs, regions[0], level),
         *noises[0],
         *pattern_metrics(regions[0], patterns[0]),
-        *_counts(master.qual),
-        *_rejections(darks, images.combined),
+        *counts,
+        *rejections,
         structure,
         drift_metric(regions[0]),
         *_slope(inputs, regions[0]),

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -146,26 +147,45 @@ def _outcome(job: Job, future: "Future[SetResult]") -> SetResult:
 
 def reduce_one(job: Job, progress: Progress | None = None) -> SetResult:
     """Write the SOF of a set and reduce it, over what is there; nothing but a signal is raised."""
+    with _edge() as trouble:
+        result = _products(job, progress)
+    if trouble:
+        return lost(job, *trouble)
+    if job.report and result.is_done:
+        with _edge() as trouble:
+            make_report(job.folder, job.dark_set.name)
+        if trouble:
+            reason, code = trouble
+            reasons = (*result.reasons, f"its page cannot be made: {reason}")
+            return replace(result, exit_code=code, reasons=reasons)
+    return result
+
+
+def _products(job: Job, progress: Progress | None) -> SetResult:
     one, names = job.dark_set, Names.of(job.dark_set.name, DARK)
+    sof = write_sof_of(one, job.folder)
+    if one.is_too_small:
+        return too_small(one)
+    if not job.current:
+        _reduce(job, sof, progress)
+        remove_report(job.folder, one.name)
+    earlier = Earlier.read(job.folder / names.record)
+    if earlier is None:
+        raise RuntimeError(f"{names.record} is not as it was written")
+    state = State.UNCHANGED if job.current else State.DONE
+    return finished(one, job.folder, earlier, state, job.why)
+
+
+@contextmanager
+def _edge() -> Iterator[list[Any]]:
+    """Give a list that has reason and exit code of what goes wrong; it stops no other set."""
+    trouble: list[Any] = []
     try:
-        sof = write_sof_of(one, job.folder)
-        if one.is_too_small:
-            return too_small(one)
-        if not job.current:
-            _reduce(job, sof, progress)
-            remove_report(job.folder, one.name)
-        if job.report:
-            make_report(job.folder, one.name)
-        earlier = Earlier.read(job.folder / names.record)
-        if earlier is None:
-            raise RuntimeError(f"{names.record} is not as it was written")
-        state = State.UNCHANGED if job.current else State.DONE
-        return finished(one, job.folder, earlier, state, job.why)
+        yield trouble
     except SoxsdarkError as error:
-        code, reason = error.exit_code, str(error).partition("\n")[0]
-    except Exception as error:  # the edge of one set: a bug in it must not stop the others
-        code, reason = ExitCode.BUG, bug_line(error)
-    return lost(job, reason, code)
+        trouble += str(error).partition("\n")[0], error.exit_code
+    except Exception as error:  # a bug in one set must not stop the others
+        trouble += bug_line(error), ExitCode.BUG
 
 
 def _reduce(job: Job, sof: Path, progress: Progress | None) -> None:

@@ -89,7 +89,7 @@ def flag_set(
     """What follows the two passes; the master takes the memory of the mean and its errors."""
     about, images = inputs.darks[0].about, _flagged(inputs, surveyed, combined, inputs.bad)
     lap("flags")
-    judged = judge(inputs, surveyed, images)
+    judged = judge(inputs, surveyed, images, plan_of(inputs).threads)
     lap("metrics")
     master = images.master
     mask = Mask(flags=master.qual, noise=combined.noise, rejected=combined.rejected)

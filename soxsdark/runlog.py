@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,22 @@ class _LogFile(logging.FileHandler):
             raise
 
 
+def _teller(logger: logging.Logger) -> Callable[..., None]:
+    """Write what libraries warn of into the log, and nowhere else."""
+
+    def tell(
+        message: object, category: type[Warning], filename: str, line: int, *_: object
+    ) -> None:
+        logger.warning("%s: %s (%s, line %d)", category.__name__, message, filename, line)
+
+    return tell
+
+
 @contextmanager
 def run_log(path: Path, settings: LoggingSettings, run_id: str) -> Iterator[logging.Logger]:
     """Open the log of one run and give its logger, which belongs to no other run.
+
+    What libraries warn of meanwhile goes to the log too, and not to the screen.
 
     Parameters
     ----------
@@ -59,7 +73,9 @@ def run_log(path: Path, settings: LoggingSettings, run_id: str) -> Iterator[logg
     logger.setLevel(min(settings.file_level, logging.WARNING))
     logger.addHandler(handler)
     try:
-        yield logger
+        with warnings.catch_warnings():
+            warnings.showwarning = _teller(logger)
+            yield logger
     finally:
         logger.removeHandler(handler)
         # what could not be written was said at the time

@@ -23,6 +23,8 @@ SCREEN = 100
 VALUE = 30
 """Columns of a value and its unit; longer ones push the origin aside."""
 INDENT = "    "
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What begins so, a spreadsheet would compute."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,7 @@ def _csv(table: Sequence[Row]) -> str:
     writer.writerow(asdict(table[0]) if table else Row.__dataclass_fields__)
     for row in table:
         cells = map(_cell, asdict(row).values())
-        # a spreadsheet would compute what begins so
-        writer.writerow("'" + cell if cell[:1] in ("=", "+", "-", "@") else cell for cell in cells)
+        writer.writerow("'" + cell if cell[:1] in FORMULA else cell for cell in cells)
     return stream.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,9 @@ def simulate(
     _check_free(files, scene, overwrite)
     try:
         files.sof.parent.mkdir(parents=True, exist_ok=True)
-        files.sof.unlink(missing_ok=True)
+        # the SOF first; a link goes, what it leads to stays
+        for path in _all(files):
+            path.unlink(missing_ok=True)
         _write_set(files, scene, progress)
         tag = tagged(scene.kind.upper(), scene)
         lines = [f"{path.name} {tag}\n" for path in files.frames]
@@ -110,15 +113,19 @@ def _plan(directory: Path, scene: Scene) -> SimulatedSet:
     )
 
 
+def _all(files: SimulatedSet) -> tuple[Path, ...]:
+    others = () if files.profile is None else (files.profile,)
+    return (files.sof, *files.frames, files.bad_pixel_map, files.truth, *others)
+
+
 def _needs_profile(scene: Scene) -> bool:
     """Whether the frames are of a size that the instrument's own profile does not know."""
     return scene.shape is not None and len(ARMS[scene.arm].readouts) > 1
 
 
 def _check_free(files: SimulatedSet, scene: Scene, overwrite: bool) -> None:
-    others = [path for path in (files.profile,) if path is not None]
-    planned = (files.sof, *files.frames, files.bad_pixel_map, files.truth, *others)
-    taken = [path for path in planned if path.exists()]
+    planned = _all(files)
+    taken = [path for path in planned if os.path.lexists(path)]
     if taken and not overwrite:
         raise ProductError(f"{taken[0]}: exists already; overwrite it, or use another folder")
     older = sorted(set(files.sof.parent.glob(f"{scene.arm}_{scene.kind}_*.fits")) - set(planned))

@@ -128,8 +128,12 @@ def read_trend(
         rows = database.rows(_QUERY, arm=arm, metrics=json.dumps(names))
     points = [p for p in _scored(Point(**dict(row)) for row in rows) if _is_since(p, since)]
     if not points:
-        which = " ".join(filter(None, (arm and f"of arm {arm}", "since then" if since else "")))
-        raise InputError(f"{products}: no sets {which}".rstrip())
+        which = (
+            arm and f"of arm {arm}",
+            "since then" if since else "",
+            f"with {' or '.join(names)}",
+        )
+        raise InputError(f"{products}: no sets {' '.join(filter(None, which if names else ()))}")
     return Trend(tuple(names), tuple(points))
 
 

@@ -110,7 +110,7 @@ class Database:
                 _migrate(connection, write)
                 yield cls(connection, products)
         except sqlite3.Error as error:
-            raise InputError(f"{path}: cannot be used ({error}); {_ANEW}") from error
+            raise InputError(f"{path}: {_trouble(error)}") from error
 
     def sync(self, night: str, names: Container[str] | None = None) -> list[str]:
         """Bring the sets of a night in line with their records, one transaction each.
@@ -179,7 +179,7 @@ class Database:
     def _insert(self, table: str, *values: object) -> None:
         row = [_text(value) if isinstance(value, str) else value for value in values]
         marks = ", ".join("?" * len(row))
-        self._connection.execute(f"INSERT INTO {table} VALUES ({marks})", row)
+        self._connection.execute(f"INSERT INTO {table} VALUES ({marks})", row)  # nosec B608
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -222,6 +222,12 @@ def rebuild(products: Path) -> list[str]:
     return problems
 
 
+def is_missing(products: Path) -> bool:
+    """Whether there is no database, or nothing in it."""
+    path = products / DATABASE
+    return not path.exists() or (path.is_file() and not path.stat().st_size)
+
+
 def nights_of(products: Path) -> list[str]:
     """Names of the folders of nights."""
     return sorted(path.name for path in products.iterdir() if _NIGHT.fullmatch(path.name))
@@ -243,6 +249,13 @@ def _rounded(value: object) -> object:
 def _text(value: object) -> str | None:
     """Text that a database can hold: of names that are not UTF-8 the odd bytes are escaped."""
     return None if value is None else str(value).encode("utf-8", "backslashreplace").decode()
+
+
+def _trouble(error: sqlite3.Error) -> str:
+    """What is wrong, and what to do."""
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+        return f"another process has held it for {PATIENCE:g} s; end that, or try again later"
+    return f"cannot be used ({error}); {_ANEW}"
 
 
 def _migrate(connection: sqlite3.Connection, write: bool) -> None:

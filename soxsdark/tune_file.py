@@ -91,11 +91,16 @@ def open_tune_file(path: Path, columns: Sequence[str]) -> Iterator[TuneFile]:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = open(path, "a+b", buffering=0)  # noqa: SIM115
+        handle = open(path, "a+b", buffering=0, opener=_no_link)  # noqa: SIM115
     with handle:
         if not take_lock(handle.fileno()):
             raise LockedError(f"{path}: another run is writing it; wait for its end")
         yield TuneFile(path, handle, columns)
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open what stands in the folder itself, and no pipe waits for a reader."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def cell(value: object) -> str:

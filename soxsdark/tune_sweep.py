@@ -166,7 +166,7 @@ def combinations(
     total = prod(len(sweep.values) for sweep in ordered)
     places: Sequence[int] = range(total)
     if number is not None and number < total:
-        places = sorted(random.Random(seed).sample(places, number))
+        places = sorted(random.Random(seed).sample(places, number))  # nosec B311
     elif total > MOST:
         raise UsageError(f"{total} combinations, at most {MOST} are tried; use --random")
     found: dict[tuple[Any, ...], Combination] = {}

@@ -14,7 +14,9 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from multiprocessing import resource_tracker
 
+from soxsdark.chatter import hush
 from soxsdark.errors import ExitCode
 from soxsdark.parallel import processors
 from soxsdark.reduce_sets import Job, SetResult, lost, reduce_one
@@ -39,7 +41,9 @@ class LocalWorkers:
         self._count = count
         self._context = multiprocessing.get_context("spawn")
         # a thread waits for each worker; what it starts takes over that SIGINT is blocked, which
-        # a terminal sends to all: the parent alone decides
+        # a terminal sends to all: the parent alone decides. The tracker is started first, since
+        # the thread that starts it has SIGINT unblocked afterwards
+        resource_tracker.ensure_running()
         self._threads = ThreadPoolExecutor(count, initializer=_block_interrupts)
         self._own = threading.local()
         self._lock = threading.Lock()
@@ -91,7 +95,7 @@ class LocalWorkers:
     def _worker(self) -> tuple[int, ProcessPoolExecutor]:
         """The worker of this thread."""
         if getattr(self._own, "worker", None) is None:
-            pool = ProcessPoolExecutor(1, mp_context=self._context, initializer=_follow_parent)
+            pool = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin)
             pid = pool.submit(os.getpid).result()
             with self._lock:
                 self._alive[pid] = pool
@@ -137,8 +141,9 @@ def _work(job: Job) -> SetResult:
         os._exit(ExitCode.TERMINATED)
 
 
-def _follow_parent() -> None:
-    """In a worker, first of all: end when the parent ends, however that ends."""
+def _begin() -> None:
+    """In a worker, first of all: see to it that it ends when the parent ends, however that ends."""
+    hush()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -98,7 +98,7 @@ class Kind:
         self.folder, self.again = folder, kind == "again"
         self.is_night = kind == "night"
         if self.is_night:
-            self.argv = ["night", str(raw), "-o", str(folder), "-q"]
+            self.argv = ["night", str(raw), "-o", str(folder), "-q", "--no-report"]
         else:
             self.argv = ["mdark", str(raw / "darks.sof"), "-o", str(folder), "-q", "-x"]
 

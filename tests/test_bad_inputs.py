@@ -265,6 +265,7 @@ SOUND = {
     "other key twice": card("OBJECT  = 'ANOTHER'"),
     "EXPTIME twice, alike": card("EXPTIME = 300.0"),
     "BLANK as a float": card("BLANK   = -99999."),
+    "BLANK that no pixel has": card("BLANK   = -999"),
     "64 bits": pixels(lambda p: p.astype("i8")),
     "doubles": pixels(lambda p: p.astype("f8")),
     "a byte too many": content(lambda c: c + b"#"),
@@ -282,3 +283,48 @@ def test_what_looks_bad_and_is_not(night, tmp_path, monkeypatch, capsys, harm):
     assert said(["mdark", "darks.sof", "-o", tmp_path / "o", "-q"], capsys) == (0, "", "")
     assert snapshot(night.sof.parent) == before
     np.testing.assert_array_equal(fits.getdata(tmp_path / "o" / "darks_MDARK.fits"), expected)
+
+
+def stored(kind: str, scale: float, zero: float):
+    """Store the pixels as another type, scaled; the values are as they were."""
+
+    def change(folder: Path) -> None:
+        for path in folder.glob("NIR*.fits"):
+            with fits.open(path, memmap=False) as hdus:
+                values, header = hdus[0].data.astype("f8"), hdus[0].header
+            for key in ("BZERO", "BSCALE", "CHECKSUM", "DATASUM", "BITPIX"):
+                header.remove(key, ignore_missing=True)
+            hdu = fits.PrimaryHDU(np.rint((values - zero) / scale).astype(kind))
+            hdu.header.extend(header, strip=True, unique=True)
+            hdu.header["BSCALE"], hdu.header["BZERO"] = scale, zero
+            hdu.writeto(path, overwrite=True, output_verify="ignore")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "zero"),
+    [("i2", 0.5, 1000.25), ("i4", 0.01, -3.0), ("i4", 1.0, 2.0**31), ("u1", 1.0, 0.0)],
+)
+def test_odd_ways_to_store_the_pixels(night, tmp_path, kind, scale, zero):
+    """The level of the frames is that of the values, to a step of the scale."""
+    raw = night.sof.parent
+    for path in raw.glob("NIR*.fits"):
+        edit(path, lambda p: np.clip(p.astype("i4"), 0, 250).astype("i4"))
+    expected = mdark(night.sof, output=tmp_path / "e").metrics["MDARK MEDIAN"]
+    stored(kind, scale, zero)(raw)
+    found = mdark(night.sof, output=tmp_path / "o").metrics["MDARK MEDIAN"]
+    assert found == pytest.approx(expected, abs=1.5 * scale)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.05])
+def test_blank_pixels_are_no_samples(night, tmp_path, share):
+    raw, rng = night.sof.parent, np.random.default_rng(3)
+    blank = rng.random(fits.getdata(raw / FRAME).shape) < share
+    expected = fits.getdata(mdark(night.sof, output=tmp_path / "e").master_dark, "NCOM")
+    edit(raw / FRAME, lambda p: np.where(blank, -999, p).astype("i4"), BLANK=-999)
+    result = mdark(night.sof, output=tmp_path / "o")
+    found = fits.getdata(result.master_dark, "NCOM")
+    assert np.all(found[blank] <= 4)
+    assert np.mean(found[~blank] == expected[~blank]) > 0.99
+    assert np.isfinite(fits.getdata(result.master_dark)).all()

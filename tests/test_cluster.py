@@ -4,8 +4,10 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from soxsdark.find_sets import find_sets
 from soxsdark.reduce_sets import Job, State, reduce_sets
 from soxsdark.settings import Settings
 from tests.archive import make_archive
-from tests.test_night import SOURCE, ended, start, wait_for
+from tests.test_night import SOURCE, ended, environment, start, wait_for
 
 pytest.importorskip("distributed", reason="no distributed: pip install 'soxsdark[cluster]'")
 FRAMES = {"frames": 3, "shape": (384, 384)}
@@ -125,6 +127,33 @@ def test_workers_of_another_version(archive, tmp_path):
     result = cluster._work(job, "0.0.1", "off")
     assert (result.state, result.exit_code) == (State.FAILED, 3)
     assert re.fullmatch(r"a worker has soxsdark \S+, expected 0\.0\.1 .*", result.reasons[0])
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("foo://here:1", "unknown address scheme 'foo'"),
+        ("tcp://127.0.0.1:port", "'port'"),
+        ("tls://127.0.0.1:9", "tls needs certificates"),
+        (None, "no Dask scheduler answers ("),
+    ],
+)
+def test_what_is_no_scheduler_is_said_at_once(archive, tmp_path, address, said):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = address or f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        program = (
+            "import sys; from soxsdark import cluster; from soxsdark.cli import main; "
+            "cluster.CONNECT = 0.5; raise SystemExit(main(sys.argv[1:]))"
+        )
+        argv = [sys.executable, "-c", program, "night", archive, "-o", tmp_path, "--scheduler",
+                address]  # fmt: skip
+        begun = time.monotonic()
+        done = subprocess.run(argv, env=environment(), capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"soxsdark: {address}: no Dask scheduler answers (")
+    assert said in done.stderr
+    assert time.monotonic() - begun < 20
 
 
 def test_no_scheduler(archive, tmp_path, monkeypatch, capsys):

@@ -17,9 +17,10 @@ from astropy.io import fits
 
 from soxsdark import hashes, night, reduce_sets, set_state
 from soxsdark.cli import main
+from soxsdark.errors import ExitCode
 from soxsdark.find_sets import find_sets
 from soxsdark.lock import held
-from soxsdark.night import LOCK, NightReport, NightRun
+from soxsdark.night import GRAVEST, LOCK, NightReport, NightRun
 from soxsdark.nights import Boundary
 from soxsdark.reduce_sets import Job, SetResult, State, reduce_one
 from soxsdark.settings import Settings
@@ -60,7 +61,7 @@ def run(tmp_path, raw, capsys, monkeypatch):
     handler = signal.getsignal(signal.SIGTERM)
 
     def go(*options) -> tuple[int, str, str]:
-        argv = ["night", str(raw), "-o", str(tmp_path / "p"), *map(str, options)]
+        argv = ["night", str(raw), "-o", str(tmp_path / "p"), "--no-report", *map(str, options)]
         monkeypatch.setattr(sys, "argv", ["soxsdark", *argv])
         code = main(argv)
         shown = capsys.readouterr()
@@ -601,7 +602,7 @@ def environment() -> dict[str, str]:
 
 
 def start(*arguments, **options) -> subprocess.Popen:
-    argv = [sys.executable, "-m", "soxsdark", "night", *map(str, arguments)]
+    argv = [sys.executable, "-m", "soxsdark", "night", "--no-report", *map(str, arguments)]
     return subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
@@ -631,6 +632,11 @@ def test_an_empty_environment(raw, tmp_path):
     assert ended(start(raw, *options, cwd="/", umask=0o077)) == (0, "", "")
     for path in [raw, *raw.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def test_every_failure_has_its_exit_code():
+    ways = {ExitCode.DONE, ExitCode.WRONG_USAGE, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+    assert set(GRAVEST) == set(ExitCode) - ways
 
 
 def test_two_at_once(run, raw, tmp_path):

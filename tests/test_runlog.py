@@ -5,12 +5,13 @@ import io
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 from astropy.io import fits
 
-from soxsdark import mbias, mdark, runlog
+from soxsdark import mbias, mdark, recipe, runlog
 from soxsdark.cli import main
 from soxsdark.errors import InputError, ProductError
 from soxsdark.logging_settings import LoggingSettings
@@ -81,6 +82,25 @@ def test_every_warning_is_in_it(tmp_path):
     assert result.record["warnings"]
     text = result.log.read_text()
     assert all(f"WARNING {warning}\n" in text for warning in result.record["warnings"])
+
+
+def test_what_libraries_warn_of_is_in_it_and_nowhere_else(night, tmp_path, monkeypatch, capfd):
+    reduce_set = recipe.reduce_set
+
+    def warning(*arguments):
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("a card is\nodd", UserWarning, stacklevel=1)
+        return reduce_set(*arguments)
+
+    monkeypatch.setattr(recipe, "reduce_set", warning)
+    before = warnings.showwarning
+    result = mdark(night.sof, output=tmp_path)
+    assert warnings.showwarning is before
+    told = [line for line in lines(result.log) if "WARNING" in line]
+    assert len(told) == 1
+    assert "UserWarning: a card is | odd (" in told[0]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_no_level_of_the_settings_keeps_warnings_out(tmp_path):

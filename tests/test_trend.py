@@ -8,20 +8,24 @@ import re
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from soxsdark import trend_database
+from soxsdark import reduce_sets, trend_database
 from soxsdark.cli import main
+from soxsdark.errors import ProductError
 from soxsdark.night import NightRun
 from soxsdark.settings import Settings
 from soxsdark.trend import csv_text, read_trend
 from soxsdark.trend_database import DATABASE, Database, rebuild, setup_key
 from soxsdark.trend_history import HISTORY, LIMIT, score
 from tests.archive import make_archive
+from tests.test_night import SOURCE
 
 NIGHTS, BAD_NIGHT = 14, 12
 RANGES = ["qc-acceptable-ranges={raw-ron: [5, 9]}"]
@@ -55,6 +59,8 @@ def run(capsys, monkeypatch):
 
     def go(*argv) -> tuple[int, str, str]:
         argv = list(map(str, argv))
+        if argv[0] == "night":
+            argv.insert(1, "--no-report")
         monkeypatch.setattr(sys, "argv", ["soxsdark", *argv])
         code = main(argv)
         shown = capsys.readouterr()
@@ -189,6 +195,36 @@ def test_a_database_that_cannot_be_used_is_a_warning(reduced, products, damage, 
         assert "2026-01-23" in run("trend", "-o", products)[1]
 
 
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_database_that_is_missing_is_made_of_all_nights(reduced, products, run, empty):
+    before = content(products)
+    (products / DATABASE).write_bytes(b"") if empty else (products / DATABASE).unlink()
+    assert run("night", reduced[0], "-o", products, "--set", RANGES[0], "-q",
+               "--night", "2026-01-12") == (0, "", "")  # fmt: skip
+    assert content(products) == before
+
+
+def test_a_database_that_another_process_holds(reduced, products, run, monkeypatch):
+    monkeypatch.setattr(trend_database, "PATIENCE", 0.1)
+    shutil.rmtree(products / "2026-01-12")
+    shutil.rmtree(products / "2026-01-13")
+    holder = sqlite3.connect(products / DATABASE, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    begun = time.monotonic()
+    argv = ("night", reduced[0], "-o", products, "--set", RANGES[0], "-q")
+    code, out, err = run(*argv)
+    # one warning, after one attempt
+    assert (code, out) == (0, "")
+    assert re.fullmatch(r"soxsdark: warning: \S+db: another process has held it for .*\n", err)
+    assert run("trend", "-o", products)[0] == 4
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert time.monotonic() - begun < 30
+    assert len(list(products.glob("2026-01-1[23]/*_MDARK.fits"))) == 2
+    assert run(*argv)[0] == 11
+    assert "2026-01-13" in run("trend", "-o", products)[1]
+
+
 def test_an_older_schema_is_brought_up_to_date(products, monkeypatch):
     more = "ALTER TABLE sets ADD COLUMN remark TEXT;"
     monkeypatch.setattr(trend_database, "MIGRATIONS", (*trend_database.MIGRATIONS, more))
@@ -273,7 +309,9 @@ def test_table(products, run):
     [
         (["raw-rom"], 2, "'raw-rom' is no metric of these sets; there are raw-ron"),
         (["--arm", "UVB"], 4, "no sets of arm UVB"),
-        (["--since", "1d"], 4, "no sets since then"),
+        (["gain-slope"], 4, "no sets with GAIN SLOPE"),
+        (["--plot", "t.pdf"], 2, "'t.pdf' does not end in .png"),
+        (["--since", "1d"], 4, "no sets since then with"),
         (["--since", "yesterday"], 2, "'yesterday' is neither like 90d"),
     ],
 )
@@ -385,6 +423,42 @@ def test_pages_of_sets(reduced, products, run):
     assert not page.exists()
     assert not small.exists()
     assert "<img" not in (night / "index.html").read_text()
+
+
+def test_pages_of_sets_are_made_unasked_and_in_silence(reduced, tmp_path):
+    # nobody has a home here, of which matplotlib would say something
+    argv = [sys.executable, "-m", "soxsdark", "night", reduced[0], "--night", "2026-01-21", "-q"]
+    nowhere = {"HOME": "/proc/none", "PYTHONPATH": str(SOURCE)}
+    pages = []
+    for folder, *options in (("one",), ("two", "--workers", "2"), ("none", "--no-report")):
+        products = tmp_path / folder
+        ended = subprocess.run([*argv, "-o", products, *options], env=nowhere, capture_output=True)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+        (record,) = (products / "2026-01-21").glob("*DARK*.json")
+        pages.append(record.with_suffix(".html").exists())
+    assert pages == [True, True, False]
+
+
+def test_a_page_that_cannot_be_made_costs_no_verdict(reduced, tmp_path, run, monkeypatch):
+    def fails(folder, name):
+        raise ProductError(f"{folder}/{name}.html: the disk is full")
+
+    argv = ("night", reduced[0], "-o", tmp_path, "--report", "-q", "--night", "2026-01-21")
+    with monkeypatch.context() as patch:
+        patch.setattr(reduce_sets, "make_report", fails)
+        code, out, err = run(*argv)
+        assert (code, out) == (5, "")
+        assert re.search(r"S GOOD: its page cannot be made: \S+html: the disk is full; see ", err)
+        patch.setattr(reduce_sets, "make_report", lambda folder, name: 1 / 0)
+        assert run(*argv)[0] == 70
+    (entry,) = json.loads((tmp_path / "2026-01-21" / "night.json").read_text())["sets"]
+    assert (entry["state"], entry["qa-flag"]) == ("done", "GOOD")
+    # the next run makes the page, and nothing else
+    (master,) = (tmp_path / "2026-01-21").glob("*_MDARK.fits")
+    made = os.stat(master).st_ino
+    assert run(*argv) == (0, "", "")
+    assert os.stat(master).st_ino == made
+    assert len(list((tmp_path / "2026-01-21").glob("*DARK*.html"))) == 1
 
 
 def test_rebuild_needs_a_folder(tmp_path):

@@ -1,16 +1,15 @@
 """What all commands share: their options' types, the screen's edge, progress, SIGTERM."""
 
-import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypedDict
 
 import click
 
+from soxsdark.lasting import lasting
 from soxsdark.termination import Termination
 from soxsdark.text import printable
 
@@ -54,16 +53,7 @@ def progress_of(stop: Termination, quiet: bool) -> Iterator[Callable[[str, int, 
 
 
 def reduction(module: str) -> ModuleType:
-    """Import a module that reduces frames.
-
-    What an import makes stays: to look for garbage in it takes a tenth of the time.
-    """
+    """Import a module that reduces frames."""
     # nothing here multiplies matrices: the threads that numpy starts for it would only take time
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.disable()
-    try:
-        found = import_module(f"soxsdark.{module}")
-    finally:
-        gc.enable()
-    gc.freeze()
-    return found
+    return lasting(f"soxsdark.{module}")

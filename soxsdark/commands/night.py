@@ -41,7 +41,9 @@ def _night(
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is good.")
 @click.option("--dry-run", is_flag=True, help="Show the sets and what would be done.")
 @click.option("--redo", is_flag=True, help="Reduce sets that are up to date, too.")
-@click.option("--report", is_flag=True, help="Make a page of every set that has none.")
+@click.option(
+    "--report/--no-report", default=True, help="Make a page of every set that has none, or none."
+)
 @click.option(
     "--workers", type=click.IntRange(1, 1024), default=1, metavar="N",
     help="Reduce so many sets at a time, in processes.",

@@ -33,12 +33,20 @@ def _since(context: click.Context, parameter: click.Parameter, value: str | None
     return mjd_of(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
+def _png_name(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> Path | None:
+    if value is not None and value.suffix.lower() != ".png":
+        raise click.BadParameter(f"{str(value)!r} does not end in .png, as what is written does")
+    return value
+
+
 @click.command(**example("soxsdark trend 'RAW RON' hotpix-num --arm NIR --since 90d -o products"))
 @click.argument("metrics", nargs=-1, metavar="[METRIC]... | rebuild")
 @click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products.")
 @click.option("--arm", help="Sets of this arm alone.")
 @click.option("--since", callback=_since, metavar="90d|DATE", help="Sets since then: 90d, 12w, 2y.")
-@click.option("--plot", type=ANY_PATH, metavar="PNG", help="Draw them.")
+@click.option("--plot", type=ANY_PATH, callback=_png_name, metavar="PNG", help="Draw them.")
 @click.option("--html", type=ANY_PATH, metavar="HTML", help="Make a page of drawing and table.")
 @click.option("--csv", is_flag=True, help="Print all as comma-separated values.")
 @click.option("-x", "--overwrite", is_flag=True, help="Replace files that exist.")

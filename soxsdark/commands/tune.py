@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from soxsdark.commands.common import ANY_PATH, example, progress_of, say
+from soxsdark.commands.common import ANY_PATH, example, progress_of, reduction, say
 from soxsdark.errors import ExitCode
 from soxsdark.termination import Termination
 from soxsdark.text import printable
@@ -92,8 +92,7 @@ def tune(
         if not pixel or applied:
             raise click.UsageError("give --sweep, or --pixel")
         return _explain(stop, given, *pixel, **_for_pixel(options))
-    from soxsdark.tune import tune as run
-
+    run = reduction("tune").tune
     try:
         with progress_of(stop, quiet=False) as progress:
             found = run(given, sweeps, pixel=pixel, progress=progress, **options)

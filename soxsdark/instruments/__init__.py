@@ -167,7 +167,7 @@ def recognise(instrume: str | None) -> Profile:
 @cache
 def _packaged(name: str) -> Profile:
     # known to be right; the loader in C takes a fifth of the time where it is there
-    content = yaml.load(_text(name), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    content = yaml.load(_text(name), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # nosec B506
     return _validated(content, f"{name}.yaml")
 
 
@@ -212,7 +212,7 @@ class _Loader(yaml.SafeLoader):
 
 def _parse(text: str, file: str) -> Profile:
     try:
-        content = yaml.load(text, Loader=_Loader)
+        content = yaml.load(text, Loader=_Loader)  # nosec B506
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""

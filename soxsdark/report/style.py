@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from soxsdark.flags import Flag
+from soxsdark.lasting import lasting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,11 +82,12 @@ _STYLE = {
 @contextmanager
 def own_style() -> Iterator[None]:
     """Draw in this style, whatever the reader's matplotlibrc says; both are as before after it."""
-    import matplotlib
-
+    matplotlib = lasting("matplotlib")
+    # the parts that every drawing needs
+    lasting("matplotlib.figure")
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)  # type: ignore[arg-type]
+        matplotlib.rcParams.update(_STYLE)
         yield
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from soxsdark.flags import Flag
 from soxsdark.report.style import BAND, CLASS_COLOURS, INK, LINE, MUTED, Picture, own_style
 from soxsdark.report.words import time_of, unit
+from soxsdark.trend_history import is_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +86,7 @@ def _draw_panel(axes: "Axes", metric: str, points: Sequence["Point"]) -> None:
         y = [value for value, is_so in zip(values, chosen, strict=True) if is_so]
         axes.plot(x, y, marker=marker, markeredgecolor=colour, **RING | {"markersize": size})
     axes.ticklabel_format(axis="y", useOffset=False)
-    axes.locator_params(axis="y", nbins=4)
+    axes.locator_params(axis="y", nbins=4, integer=is_count(metric), min_n_ticks=1)
 
 
 def _range(axes: "Axes", low: float | None, high: float | None) -> None:
