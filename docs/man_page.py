@@ -1,12 +1,11 @@
 """Write the manual page, soxsdark.1, from the commands: python docs/man_page.py."""
 
-import ast
-import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from reference import sentences
 
 from soxsdark.cli import cli
 from soxsdark.commands.common import CONTEXT
@@ -56,26 +55,18 @@ def commands(command: click.Command, above: click.Context) -> Iterator[str]:
                 yield from commands(command.get_command(here, name), here)
 
 
-def exit_codes() -> list[tuple[str, str]]:
-    """Return every exit code with the sentence below it, which Python does not keep."""
-    body = ast.parse(inspect.getsource(ExitCode)).body[0].body
-    pairs = zip(body[1::2], body[2::2], strict=True)
-    said = {code.targets[0].id: text.value.value for code, text in pairs}
-    return [(str(int(code)), said[code.name]) for code in sorted(ExitCode)]
-
-
 def page() -> str:
     """Return the whole page."""
     with click.Context(cli, None, "soxsdark", **CONTEXT) as top:
         every = [cli.get_command(top, name) for name in cli.list_commands(top)]
         said = "".join(part for command in every for part in commands(command, top))
-    summary = cli.help.rstrip(".")
+    summary, said_of = cli.help.rstrip("."), sentences(ExitCode)
     sections = {
         "NAME": f"soxsdark \\- {summary[0].lower()}{summary[1:]}\n",
         "SYNOPSIS": ".B soxsdark\n.I command\n[options] [arguments]\n",
         "DESCRIPTION": paragraphs(DESCRIPTION),
         "COMMANDS": said,
-        "EXIT STATUS": entries(exit_codes()),
+        "EXIT STATUS": entries([(str(int(c)), said_of[c.name]) for c in sorted(ExitCode)]),
         "ENVIRONMENT": entries(list(VARIABLES.items())),
     }
     head = f'.TH SOXSDARK 1 "" "soxsdark {__version__}" "User Commands"\n'

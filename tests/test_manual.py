@@ -12,7 +12,8 @@ MAIN = "import sys; from soxsdark.cli import main; code = main(sys.argv[1:]);"
 LAST_WORD = {"bash": "2", "zsh": "2", "fish": "--master"}
 
 
-def test_the_manual_page_is_that_of_the_commands():
+def test_the_manual_page_is_that_of_the_commands(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
     page = run_path(str(DOCS / "man_page.py"))["page"]()
     assert page == (DOCS / "soxsdark.1").read_text("utf-8"), "make man writes it anew"
 
