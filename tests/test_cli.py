@@ -143,6 +143,20 @@ def test_mdark_leaves_alone_what_only_others_need(night, tmp_path):
     assert (done.returncode, done.stderr.strip()) == (0, "[]")
 
 
+def test_a_terminal_gets_no_colours():
+    for words in ([], ["--help"], ["mdark", "nothing.sof"], ["instruments"]):
+        leader, follower = os.openpty()
+        script = "import sys; from soxsdark.cli import main; sys.exit(main(sys.argv[1:]))"
+        argv = [sys.executable, "-c", script, *words]
+        ends = {"stdin": follower, "stdout": follower, "stderr": follower}
+        subprocess.run(argv, env=environment(TERM="xterm-256color"), check=False, **ends)
+        shown = os.read(leader, 1 << 16)
+        os.close(leader)
+        os.close(follower)
+        assert shown
+        assert b"\x1b" not in shown
+
+
 WITHOUT_LOCKS = "import sys; sys.modules['fcntl'] = None;"
 
 
