@@ -1,11 +1,12 @@
 """Sets reduced by the workers of a Dask cluster, which see the same folders as this machine."""
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -31,10 +32,10 @@ class ClusterWorkers:
     client : distributed.Client
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, address: str) -> None:
         from distributed import Event
 
-        self._client = client
+        self._client, self._address, self._threads = client, address, 0
         self._executor = client.get_executor(pure=False)
         self._off = Event(f"soxsdark-{uuid.uuid4().hex}", client=client)
         self._pending: set[Future[Any]] = set()
@@ -60,11 +61,13 @@ class ClusterWorkers:
                 "--scheduler needs the package distributed: pip install 'soxsdark[cluster]'"
             ) from error
         with _answering(address):
+            # what a client has to say is said here, in one line
+            logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
             # a client that fails to connect is slow to end, and talkative
             asyncio.run(_probe(address))
             client = Client(address, timeout=CONNECT, set_as_default=False)
         with client:
-            workers = cls(client)
+            workers = cls(client, address)
             try:
                 yield workers
             except BaseException:
@@ -74,7 +77,13 @@ class ClusterWorkers:
     @property
     def slots(self) -> int:
         """Sets to be under way; the workers of a cluster come and go."""
-        return AHEAD * max(1, sum(self._client.nthreads().values()))
+        if self._client.status == "closed":
+            raise InputError(
+                f"{self._address}: the Dask scheduler is gone; the next run does what is missing"
+            )
+        with suppress(OSError):  # while it connects again the number is as before
+            self._threads = sum(self._client.nthreads().values())
+        return AHEAD * max(1, self._threads)
 
     def submit(self, job: Job) -> "Future[SetResult]":
         """Reduce a set on whichever worker is free; unless the settings say else, in one thread."""
@@ -86,6 +95,8 @@ class ClusterWorkers:
         return future
 
     def _call_off(self) -> None:
+        if self._client.status != "running":  # nobody is there to be told
+            return
         self._off.set()
         wait(set(self._pending), timeout=FAREWELL)
         self._executor.shutdown(wait=False)

@@ -129,6 +129,34 @@ def test_workers_of_another_version(archive, tmp_path):
     assert re.fullmatch(r"a worker has soxsdark \S+, expected 0\.0\.1 .*", result.reasons[0])
 
 
+def program(*arguments) -> list[str]:
+    """`soxsdark night` with less patience."""
+    code = (
+        "import sys; from soxsdark import cluster; from soxsdark.cli import main; "
+        "cluster.CONNECT = 1.0; raise SystemExit(main(sys.argv[1:]))"
+    )
+    return [sys.executable, "-c", code, "night", *map(str, arguments)]
+
+
+def test_a_scheduler_that_dies_in_mid_run(archive, tmp_path, dask):
+    run, _ = dask
+    file = tmp_path / "scheduler.json"
+    process = run("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+                  "--scheduler-file", file)  # fmt: skip
+    wait_for(lambda: file.exists() and file.read_text().endswith("}"))
+    address = json.loads(file.read_text())["address"]
+    products = tmp_path / "p"
+    night = subprocess.Popen(
+        program(archive, "-o", products, "-q", "--scheduler", address),
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    # it has no workers; the database is made once the client is there
+    wait_for((products / "soxsdark.db").exists)
+    process.kill()
+    said = f"soxsdark: {address}: the Dask scheduler is gone; the next run does what is missing\n"
+    assert ended(night) == (4, "", said)
+
+
 @pytest.mark.parametrize(
     ("address", "said"),
     [
@@ -141,12 +169,7 @@ def test_workers_of_another_version(archive, tmp_path):
 def test_what_is_no_scheduler_is_said_at_once(archive, tmp_path, address, said):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = address or f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-        program = (
-            "import sys; from soxsdark import cluster; from soxsdark.cli import main; "
-            "cluster.CONNECT = 0.5; raise SystemExit(main(sys.argv[1:]))"
-        )
-        argv = [sys.executable, "-c", program, "night", archive, "-o", tmp_path, "--scheduler",
-                address]  # fmt: skip
+        argv = program(archive, "-o", tmp_path, "--scheduler", address)
         begun = time.monotonic()
         done = subprocess.run(argv, env=environment(), capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (4, "")
