@@ -243,7 +243,9 @@ def _open_map(path: Path, tag: str, dark: RawDark) -> BadPixelMap:
     bad = read_input_mask(path, dark.about.arm)
     of, arm = tag.partition("BP_MAP_")[2], dark.about.arm
     if of and arm and of.upper() != arm.upper():
-        raise InputError(f"{path}: tagged {tag}, the frames are of arm {dark.about.arm}")
+        raise InputError(
+            f"{path}: tagged {tag}, the frames are of arm {dark.about.arm}; give one of theirs"
+        )
     rotation, whole = dark.about.rotation, dark.frame.layout.shape
     turned = to_raw(bad, rotation)
     if turned.shape not in (dark.shape, whole):

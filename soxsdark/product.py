@@ -157,7 +157,9 @@ def _check_mask_header(path: Path | str, header: fits.Header, arm: str | None) -
             raise InputError(f"{path}: {key} is {found!r}, a raw frame: expected a bad-pixel map")
     own = _text(header, "ESO SEQ ARM").upper()
     if own and arm and own != arm.upper():
-        raise InputError(f"{path}: bad-pixel map of arm {own}, the frames are of {arm}")
+        raise InputError(
+            f"{path}: bad-pixel map of arm {own}, the frames are of {arm}; give one of theirs"
+        )
 
 
 def _text(header: fits.Header, key: str) -> str:
