@@ -20,7 +20,7 @@ from soxsdark.names import Names
 from soxsdark.product import Mask, Master, Product, write_products
 from soxsdark.product_facts import facts_of
 from soxsdark.publish import Workspace, spare_inputs
-from soxsdark.record import (
+from soxsdark.record import (, plain
     RunIdentity,
     failure_record,
     file_entry,
@@ -295,7 +295,8 @@ class _Run:
 
         images = of_reduction(reduced, header, with_noise=self.names.mask is not None)
         page = work.path(self.names.page) if self.names.page else None
-        pictures = write_report(record, self.names.run, images, page=page, plots=self.gallery)
+        content: Any = plain(record)
+        pictures = write_report(content, self.names.run, images, page=page, plots=self.gallery)
         if page is not None:
             record["products"].append(file_entry(page))
         clock.lap("report")
