@@ -20,12 +20,13 @@ from soxsdark.names import Names
 from soxsdark.product import Mask, Master, Product, write_products
 from soxsdark.product_facts import facts_of
 from soxsdark.publish import Workspace, spare_inputs
-from soxsdark.record import (, plain
+from soxsdark.record import (
     RunIdentity,
     failure_record,
     file_entry,
     is_expected,
     message_of,
+    plain,
     product_entry,
     write_record,
 )

@@ -375,3 +375,20 @@ def test_uncertainties_that_cannot_be_used_are_refused():
     frame.uncertainty = np.ones((4, 5))
     with pytest.raises(UsageError, match=r"uncertainty of shape \(4, 5\) on a frame of \(4, 4\)"):
         clip_and_stack([frame] * 3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_samples_are_bad_and_sort_last():
+    samples = np.array([[1.0, np.inf, np.nan], [-np.inf, 2.0, np.inf], [3.0, 1.0, np.nan]])
+    ordered, count = sort_stack(samples)
+    np.testing.assert_array_equal(count, [2, 2, 0])
+    np.testing.assert_array_equal(ordered[:2, :2], [[1, 1], [3, 2]])
+    assert np.isnan(ordered[2]).all()
+    assert np.isnan(ordered[:, 2]).all()
+
+
+def test_a_pixel_without_samples_has_no_figures():
+    found = stack_block(*sort_stack(np.full((4, 1), np.nan)), deviation="mad")
+    for figure in (found.mean, found.lowest, found.highest):
+        assert np.isnan(figure).all()
+    assert (found.used[0], found.variance[0]) == (0, 0)

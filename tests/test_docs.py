@@ -141,6 +141,16 @@ def test_a_page_that_lies_is_found(tmp_path):
             check(f"```console\n{lie}\n```\n", tmp_path / str(number))
 
 
+def test_links_of_the_readme_lead_somewhere():
+    """Those of the handbook are followed by Sphinx."""
+    links = re.findall(r"\]\(([^)#]+)(?:#([^)]*))?\)", (TOP / "README.md").read_text("utf-8"))
+    assert links
+    for target, anchor in links:
+        heads = re.findall(r"^#+ (.*)$", (TOP / target).read_text("utf-8"), re.MULTILINE)
+        slugs = [re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads]
+        assert not anchor or anchor in slugs, f"{target}#{anchor}"
+
+
 def table_of(name: str) -> list[list[float]]:
     """The numbers in a table of the evidence, row by row."""
     text = (DOCS / "evidence.md").read_text("utf-8").partition(f"<!-- evidence: {name} -->")[2]

@@ -68,7 +68,7 @@ def test_killed_at_any_moment(raw, tmp_path, kind, count):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "count"), [("fresh", 100), ("again", 100), ("night", 200)])
+@pytest.mark.parametrize(("kind", "count"), [("fresh", 100), ("again", 100), ("night", 60)])
 def test_killed_at_many_moments(raw, tmp_path, kind, count):
     assert f"of {count}," in killed(raw, tmp_path / "o", kind, count, 6)
 

@@ -63,6 +63,14 @@ def test_a_block_without_good_pixels_takes_the_median_of_the_others():
     np.testing.assert_allclose(background_map(image, ~good, 64), 7)
 
 
+def test_a_block_of_bad_pixels_alone_does_not_bring_the_others_back():
+    image = np.full((192, 64), 7.0)
+    bad = np.zeros(image.shape, bool)
+    bad[64:128] = bad[:40] = True
+    image[bad] = 1e5
+    np.testing.assert_allclose(background_map(image, bad, 64), 7)
+
+
 def glow(shape=(512, 512), height=60.0):
     y, x = np.indices(shape)
     return height * np.exp(-np.hypot(y, x - shape[1]) / 150)
@@ -263,3 +271,10 @@ def test_masks_are_joined_by_or():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(KeyError, match="WARM"):
         combine(warm=np.ones(2, bool))
+
+
+def test_every_column_is_seen_by_the_scatter_of_a_large_frame():
+    """Two pixels a sample: had a step of two been taken, the odd columns would not count."""
+    image = np.random.default_rng(6).normal(0, 1, (1024, 1024))
+    image[:, 1::2] *= 3
+    assert 1.6 < find_background(image, None, 0).sigma < np.sqrt(5)

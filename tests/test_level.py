@@ -212,3 +212,10 @@ def test_clip_frames_is_one_level_a_frame():
 def test_one_mask_a_frame_is_needed():
     with pytest.raises(ValueError, match="shorter"):
         clip_frames([np.ones((2, 2))] * 2, [None])
+
+
+def test_a_frame_without_a_pixel_clips_nothing():
+    found = clip_frame(np.full((3, 4), np.nan))
+    assert (found.lower, found.upper) == (-np.inf, np.inf)
+    assert (found.used, found.clipped, found.ignored) == (0, 0, 12)
+    assert math.isnan(found.level)
