@@ -1,5 +1,6 @@
 # make demo: a master dark from simulated raws. make test: the tests. make test-slow: the long ones.
-# make schema: the published schema of records, anew from the model.
+# make coverage: what the tests take. make test-newest: with the newest of every dependency.
+# make schema, make man: the published schema of records and the manual page, made anew.
 # make real-data: raw frames of a real camera, for the tests that need them.
 # make check: lint, and bandit over the code. make audit: known faults of what it depends on (network).
 # make fuzz: the readers of files, guided by coverage (SECONDS_EACH=300: of each target).
@@ -11,6 +12,9 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 REAL_DATA := real-data
 WORKERS ?= auto
+NEWEST := build/newest
+comma := ,
+space := $(subst ,, )
 SECONDS_EACH ?= 300
 FOUND := build/fuzz
 PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-pip-version-check
@@ -19,7 +23,8 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-p
 CHECKED := -O1 -g -DSD_ONE_TARGET -fsanitize=address,undefined -fno-sanitize-recover=all
 CHECKED_IN := build/checked
 
-.PHONY: help demo test test-slow test-numpy real-data bench schema docs reference evidence lint check audit fuzz sanitize wheel-check clean
+.PHONY: help demo test test-slow test-numpy test-newest coverage real-data bench schema man docs \
+    reference evidence lint check audit fuzz sanitize dist wheel-check sdist-check package-check clean
 
 help:
 	@sed -n '1,/^PYTHON/s/^# //p' Makefile
@@ -28,7 +33,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python setup.py pyproject.toml constraints.txt $(wildcard soxsdark/*.[ch])
-	$(PIP) install --quiet --editable '.[test]'
+	$(PIP) install --quiet --editable '.[test,lint]'
 	@touch $@
 
 demo: $(VENV)/.installed
@@ -41,6 +46,22 @@ test: $(VENV)/.installed
 
 test-slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m slow
+
+# Lines and branches that the tests take; the numerical core is taken whole, on both paths.
+CORE := level noise_model stacking noise_map flags block differences medians slope grid chi_square \
+    combine utilities stack_input electrons sampling saturation detector_noise
+coverage: $(VENV)/.installed
+	$(BIN)/python -m pytest -n $(WORKERS) -q -m "not slow" --cov --cov-report=
+	$(BIN)/coverage report --skip-covered
+	$(BIN)/coverage report --fail-under=100 --show-missing --skip-covered \
+	    --include="$(subst $(space),$(comma),$(CORE:%=soxsdark/%.py))"
+
+# The tests with the newest of all that is depended on.
+test-newest:
+	$(PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade \
+	    --editable '.[test]'
+	$(NEWEST)/bin/python -m pytest -n $(WORKERS) -q -m "not slow"
 
 # The same tests without the compiled kernel.
 test-numpy: $(VENV)/.installed
@@ -58,6 +79,9 @@ schema: $(VENV)/.installed
 	$(BIN)/python -c "from soxsdark.record_model import schema_text; print(schema_text(), end='')" \
 	    > soxsdark/record.schema.json
 
+# The manual page, anew from the commands.
+man: $(VENV)/.installed
+	$(BIN)/python docs/man_page.py
 $(VENV)/.docs: $(VENV)/.installed
 	$(PIP) install --quiet --editable '.[docs]'
 	@touch $@
@@ -74,6 +98,9 @@ evidence: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/numpydoc lint $(sort $(wildcard soxsdark/*.py soxsdark/*/*.py))
+	$(BIN)/codespell
 	$(CC) -std=c11 -Wall -Wextra -Werror -fsyntax-only \
 	    -I$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('include'))") \
 	    soxsdark/*.c
@@ -104,11 +131,23 @@ sanitize: $(VENV)/.installed
 	cd $(CHECKED_IN) && LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc \
 	    ASAN_OPTIONS=detect_leaks=0 $(CURDIR)/$(BIN)/python -m pytest -q tests/test_kernel.py
 
-# The built wheel in an empty environment, run outside the checkout.
-wheel-check: $(VENV)/.installed
+# What is published, each package in an empty environment, run outside the checkout.
+package-check: wheel-check sdist-check
+
+dist: $(VENV)/.installed
 	rm -rf build dist
-	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m build --wheel --outdir dist .
-	sh tests/wheel_check.sh "$(CURDIR)" "$(PYTHON)"
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+
+wheel-check: dist
+	sh tests/package_check.sh "$(CURDIR)" "$(PYTHON)" "$(CURDIR)"/dist/*.whl compiled
+
+# Whole, and of use without a compiler and with one.
+sdist-check: dist
+	! git rev-parse --quiet HEAD >/dev/null || sh tests/sdist_contents.sh dist/*.tar.gz
+	CC=false sh tests/package_check.sh "$(CURDIR)" "$(PYTHON)" "$(CURDIR)"/dist/*.tar.gz NumPy
+	sh tests/package_check.sh "$(CURDIR)" "$(PYTHON)" "$(CURDIR)"/dist/*.tar.gz compiled
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(REAL_DATA) build dist docs/_build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) $(REAL_DATA) build dist docs/_build *.egg-info .coverage .hypothesis \
+	    .pytest_cache .ruff_cache .mypy_cache

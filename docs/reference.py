@@ -60,7 +60,7 @@ def commands() -> str:
     return "\n" + "\n".join(_commands(cli, None, "soxsdark"))
 
 
-def _sentences(kind: type[IntEnum]) -> dict[str, str]:
+def sentences(kind: type[IntEnum]) -> dict[str, str]:
     """The text under each member of an enumeration, which Python does not keep."""
     body = ast.parse(inspect.getsource(kind)).body[0].body
     said = {}
@@ -74,7 +74,7 @@ def exit_codes() -> str:
     """Return every exit code."""
     from soxsdark.errors import ExitCode
 
-    said = _sentences(ExitCode)
+    said = sentences(ExitCode)
     rows = ((str(int(c)), code(c.name), said[c.name]) for c in sorted(ExitCode))
     return table("code|name|meaning", rows)
 
@@ -83,7 +83,7 @@ def flags() -> str:
     """Return every flag."""
     from soxsdark.flags import Flag
 
-    said = _sentences(Flag)
+    said = sentences(Flag)
     rows = ((str(int(f)), str(int(f).bit_length() - 1), code(f.name), said[f.name]) for f in Flag)
     return table("value|bit|name|meaning", rows)
 

@@ -6,6 +6,7 @@ are worked on amplifier by amplifier, wherever the values of neighbouring pixels
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -15,11 +16,14 @@ RowsOf = Callable[[int, int], np.ndarray]
 """Gives rows first to last (half-open) of an amplifier's own pixels."""
 
 
+Value = TypeVar("Value")
+
+
 @dataclass(frozen=True)
-class Sourced:
+class Sourced(Generic[Value]):
     """A value, and who says so: "settings", "header KEY", "profile NAME", "assumed", "unknown"."""
 
-    value: float | None
+    value: Value
     source: str
 
 
@@ -49,9 +53,9 @@ class Amplifier:
     """One amplifier of a frame."""
 
     section: Section
-    gain: Sourced
+    gain: Sourced[float]
     """e-/ADU."""
-    ron: Sourced
+    ron: Sourced[float | None]
     """e-; value None when unknown."""
 
     @property
@@ -82,15 +86,17 @@ def whole(shape: tuple[int, int]) -> Window:
 
 def science_shape(sections: Sequence[Section]) -> tuple[int, int]:
     """Return (rows, columns) of the image that the sections make together."""
-    return tuple(max(s.place[axis].stop for s in sections) for axis in (0, 1))
+    rows, columns = (max(s.place[axis].stop for s in sections) for axis in (0, 1))
+    return rows, columns
 
 
 def bounds(sections: Sequence[Section]) -> Window:
     """Return the rows and columns of the raw image between which all sections lie."""
-    return tuple(
+    rows, columns = (
         slice(min(s.raw[axis].start for s in sections), max(s.raw[axis].stop for s in sections))
         for axis in (0, 1)
     )
+    return rows, columns
 
 
 def cut(image: np.ndarray, sections: Sequence[Section]) -> np.ndarray:

@@ -41,7 +41,8 @@ def baseline_of(
         0.0 if nothing is to be subtracted; NaN where there is no finite pixel.
     """
     if overscan != "none" and section.overscan is not None:
-        return _overscan(image[section.overscan], section, overscan, order)
+        same_rows = section.overscan[0] == section.raw[0]
+        return _overscan(image[section.overscan], same_rows, overscan, order)
     if reference != "none" and section.reference:
         pixels = np.concatenate([image[window].ravel() for window in section.reference])
         return _middle(pixels)
@@ -53,8 +54,8 @@ def _middle(pixels: np.ndarray) -> float:
     return float(np.median(finite)) if finite.size else np.nan
 
 
-def _overscan(strip: np.ndarray, section: Section, how: Overscan, order: int) -> np.ndarray:
-    along = 0 if section.overscan[0] == section.raw[0] else 1
+def _overscan(strip: np.ndarray, same_rows: bool, how: Overscan, order: int) -> np.ndarray:
+    along = 0 if same_rows else 1
     lines = np.where(np.isfinite(strip), strip, np.nan) if strip.dtype.kind == "f" else strip
     lines = lines if along == 0 else lines.T
     empty = np.isnan(lines).all(axis=1)

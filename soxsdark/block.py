@@ -1,6 +1,7 @@
 """One block of pixels: clipping, mean and noise, by the compiled kernel or by NumPy."""
 
 from dataclasses import dataclass, fields
+from types import ModuleType
 from typing import get_args
 
 import numpy as np
@@ -47,7 +48,8 @@ class Average:
     @classmethod
     def empty(cls, pixels: int, dtype: np.dtype) -> "Average":
         """All zero; memory that is never written to is never taken."""
-        return cls(*np.zeros((4, pixels), dtype), np.zeros(pixels, np.int32))
+        mean, error, lowest, highest = np.zeros((4, pixels), dtype)
+        return cls(mean, error, lowest, highest, np.zeros(pixels, np.int32))
 
     def first(self, pixels: int) -> "Average":
         """The part of so many pixels."""
@@ -76,9 +78,11 @@ class BlockResult:
     @classmethod
     def empty(cls, pixels: int, dtype: np.dtype) -> "BlockResult":
         """All zero."""
-        averages = (Average.empty(pixels, dtype) for _ in range(2))
-        images, masks = np.zeros((4, pixels), dtype), np.zeros((2, pixels), bool)
-        return cls(*averages, *images, np.zeros(pixels, np.int32), *masks)
+        main, wide = Average.empty(pixels, dtype), Average.empty(pixels, dtype)
+        scatter, relative, exceedance, quiet = np.zeros((4, pixels), dtype)
+        count, masks = np.zeros(pixels, np.int32), np.zeros((2, pixels), bool)
+        images = scatter, relative, exceedance, quiet
+        return cls(main, wide, *images, count, masks[0], masks[1])
 
     def first(self, pixels: int) -> "BlockResult":
         """The part of so many pixels."""
@@ -111,7 +115,7 @@ def process_block(
         np.ascontiguousarray(a, dtype=dtype) for a in (samples, sigma, background)
     )
     pixels = samples.shape[1]
-    result = BlockResult.empty(pixels, dtype) if out is None else out.first(pixels)
+    result = BlockResult.empty(pixels, np.dtype(dtype)) if out is None else out.first(pixels)
     compiled = kernel()
     if compiled is None:
         process_block_numpy(samples, sigma, background, options, result)
@@ -120,7 +124,13 @@ def process_block(
     return result
 
 
-def process_block_numpy(samples, sigma, background, options, result: BlockResult) -> None:
+def process_block_numpy(
+    samples: np.ndarray,
+    sigma: np.ndarray,
+    background: np.ndarray,
+    options: BlockOptions,
+    result: BlockResult,
+) -> None:
     """`process_block` in NumPy: the reference."""
     sigma, background = sigma.astype(np.float64), background.astype(np.float64)
     ordered, count = sort_stack(samples)
@@ -148,7 +158,9 @@ def process_block_numpy(samples, sigma, background, options, result: BlockResult
         _average_wide(result, some, (ordered, count, own, noise.scatter), clipped, options)
 
 
-def _fill(average: Average, at, clipped: ClippedBlock, sigma: np.ndarray) -> None:
+def _fill(
+    average: Average, at: np.ndarray | slice, clipped: ClippedBlock, sigma: np.ndarray
+) -> None:
     average.mean[at], average.used[at] = clipped.mean, clipped.used
     average.lowest[at], average.highest[at] = clipped.lowest, clipped.highest
     some = clipped.used > 0
@@ -156,7 +168,13 @@ def _fill(average: Average, at, clipped: ClippedBlock, sigma: np.ndarray) -> Non
     average.error[at] = np.divide(sigma, np.sqrt(clipped.used), out=error, where=some)
 
 
-def _average_wide(result: BlockResult, at, stack, clipped: ClippedBlock, options) -> None:
+def _average_wide(
+    result: BlockResult,
+    at: np.ndarray,
+    stack: tuple[np.ndarray, ...],
+    clipped: ClippedBlock,
+    options: BlockOptions,
+) -> None:
     """Clip candidates once at k max(min(1.4826 MAD, scatter), sigma), to keep noisy samples.
 
     The scatter is the noise map's, without what may be cosmic rays. MAD alone is wild for few
@@ -174,7 +192,9 @@ def _average_wide(result: BlockResult, at, stack, clipped: ClippedBlock, options
     _fill(result.wide, at, found, np.sqrt(np.maximum(sigma**2, found.variance)))
 
 
-def wide_sigma(ordered, count, sigma, scatter) -> np.ndarray:
+def wide_sigma(
+    ordered: np.ndarray, count: np.ndarray, sigma: np.ndarray, scatter: np.ndarray
+) -> np.ndarray:
     """What one sigma is in the clipping of noisy pixels: max(min(1.4826 MAD, scatter), sigma)."""
     zero = np.zeros_like(count)
     distance = np.sort(np.abs(ordered - run_median(ordered, zero, count)), axis=0)
@@ -182,7 +202,14 @@ def wide_sigma(ordered, count, sigma, scatter) -> np.ndarray:
     return np.fmax(np.fmin(mad, scatter), sigma)
 
 
-def _process_compiled(compiled, samples, sigma, background, options, result) -> None:
+def _process_compiled(
+    compiled: ModuleType,
+    samples: np.ndarray,
+    sigma: np.ndarray,
+    background: np.ndarray,
+    options: BlockOptions,
+    result: BlockResult,
+) -> None:
     frames, pixels = samples.shape
     limits = upper_thresholds(frames, options.upper)
     least = lower_thresholds(frames, options.lower)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -134,9 +135,11 @@ def open_master_bias(
     remarks += said
     if content.sigma is None:
         remarks.append(f"{path.name} has no uncertainty ({' or '.join(UNCERTAINTIES)}): 0 assumed")
-    images = (content.values, content.sigma, content.bad)
-    images = (_cut(path, image, about, raw_shape) for image in images)
-    values, sigma, bad, parts = _completed(path, *images, about.amplifiers, factors)
+    values, sigma, bad = (
+        None if image is None else _cut(path, image, about, raw_shape)
+        for image in (content.values, content.sigma, content.bad)
+    )
+    values, sigma, bad, parts = _completed(path, values, sigma, bad, about.amplifiers, factors)
     error, said = level_error(content.header, path.name)
     remarks += said
     return MasterBias(
@@ -177,7 +180,7 @@ def _read(path: Path) -> _Content:
         )
 
 
-def _deviation(path: Path, hdu) -> np.ndarray:
+def _deviation(path: Path, hdu: Any) -> np.ndarray:
     """Standard deviations, whatever kind of uncertainty is stored (UTYPE)."""
     kind = str(hdu.header.get("UTYPE", "")).strip()
     stored = hdu.data.astype(np.float32)
@@ -206,7 +209,9 @@ def _check_category(mine: FrameHeader) -> None:
         raise mine.refuse(*first, "a master bias; give another file")
 
 
-def _check_setup(mine: FrameHeader, raw: FrameHeader, arm: str | None, tag: str | None) -> list:
+def _check_setup(
+    mine: FrameHeader, raw: FrameHeader, arm: str | None, tag: str | None
+) -> list[Any]:
     """Refuse the bias of another setup; return a remark on what cannot be compared."""
     own, expected = _setup(mine), _setup(raw) | {"arm": arm}
     own["arm"] = own["arm"] or (tag or "").partition("MASTER_BIAS_")[2] or None
@@ -229,7 +234,8 @@ def _check_setup(mine: FrameHeader, raw: FrameHeader, arm: str | None, tag: str 
 def _setup(frame: FrameHeader) -> dict[str, object]:
     """What the header says of all that a bias depends on; None where it is silent."""
     pairs = {
-        name: (frame.value(f"{name}-x"), frame.value(f"{name}-y")) for name in ("binning", "window")
+        "binning": (frame.value("binning-x"), frame.value("binning-y")),
+        "window": (frame.value("window-x"), frame.value("window-y")),
     }
     gain = header_gain(frame)
     return {
@@ -253,9 +259,7 @@ def _electrons(path: Path, unit: str, about: Description) -> tuple[list[float], 
     return gains, "adu (assumed)", [f"{path.name} has no BUNIT: taken to be in ADU"]
 
 
-def _cut(path: Path, image: np.ndarray | None, about: Description, raw_shape) -> np.ndarray | None:
-    if image is None:
-        return None
+def _cut(path: Path, image: np.ndarray, about: Description, raw_shape: Sequence[int]) -> np.ndarray:
     science, turned = about.shape, to_raw(image, about.rotation)
     if turned.shape == science:
         return turned
@@ -269,7 +273,12 @@ def _cut(path: Path, image: np.ndarray | None, about: Description, raw_shape) ->
 
 
 def _completed(
-    path: Path, values, sigma, bad, amplifiers: Sequence[Amplifier], factors: Sequence[float]
+    path: Path,
+    values: Any,
+    sigma: np.ndarray | None,
+    bad: np.ndarray | None,
+    amplifiers: Sequence[Amplifier],
+    factors: Sequence[float],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[BiasPart, ...]]:
     """Values and errors in electrons, bad pixels, and the parts of the amplifiers.
 

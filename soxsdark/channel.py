@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,8 +42,10 @@ class AmplifierLevel:
 
     def baseline_of(self, rows: slice) -> Baseline:
         """The baseline of some rows of the amplifier."""
-        lines = np.shape(self.baseline)
-        return self.baseline[rows] if lines and lines[0] > 1 else self.baseline
+        baseline = self.baseline
+        if isinstance(baseline, np.ndarray) and baseline.ndim and len(baseline) > 1:
+            return baseline[rows]
+        return baseline
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class Channel:
         self._bright: list[np.ndarray] = []
         self._places = np.zeros(0, dtype=np.intp)
 
-    def take(self, about: Description, image: np.ndarray, clipping: dict) -> Part:
+    def take(self, about: Description, image: np.ndarray, clipping: dict[str, Any]) -> Part:
         """Find the level of a frame, and its electrons above it; `image` is the whole raw."""
         amplifier = about.amplifiers[self.number]
         pixels, baseline = image[amplifier.raw], about.baseline(image, amplifier)
@@ -99,15 +102,13 @@ class Channel:
         level, saturated = self._level(pixels, baseline, limit, clipping)
         _check_level(about, amplifier, level, pixels.dtype)
         found = AmplifierLevel(level, baseline)
-        plain = self.bias is None and np.ndim(baseline) == 0
-        if plain and pixels.itemsize <= SMALL:
-            electrons = Samples(pixels, found.offset, gain)
-        else:
-            electrons = to_electrons(pixels, found.offset, gain, out=self.images.take())
-        if plain:
-            medians = (block_medians(pixels, self.grid, self.bad) - found.offset) * gain
-            saturation = (limit - found.offset) * gain
-            return Part(electrons, saturation, medians, found, saturated)
+        if self.bias is None and np.ndim(baseline) == 0:
+            offset = float(found.offset)
+            medians = (block_medians(pixels, self.grid, self.bad) - offset) * gain
+            small = Samples(pixels, offset, gain) if pixels.itemsize <= SMALL else None
+            held = small or to_electrons(pixels, offset, gain, out=self.images.take())
+            return Part(held, (limit - offset) * gain, medians, found, saturated)
+        electrons = to_electrons(pixels, found.offset, gain, out=self.images.take())
         # their electrons no longer tell which pixels are saturated
         np.putmask(electrons, pixels >= limit, np.nan)
         if self.bias is not None:
@@ -117,7 +118,7 @@ class Channel:
         return Part(electrons, math.inf, medians, found, saturated)
 
     def _level(
-        self, pixels: np.ndarray, baseline: Baseline, limit: float, clipping: dict
+        self, pixels: np.ndarray, baseline: Baseline, limit: float, clipping: dict[str, Any]
     ) -> tuple[FrameLevel, int]:
         """Clip the pixels above the baseline; return how many are saturated too.
 
@@ -158,7 +159,7 @@ class Channel:
 
     def let_go(self, part: Part) -> None:
         """Take back the memory of a part whose differences are taken."""
-        if not part.raw:
+        if isinstance(part.electrons, np.ndarray):
             self.images.give(part.electrons)
 
     def noise_model(self) -> NoiseModel:

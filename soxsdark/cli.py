@@ -25,6 +25,7 @@ COMMANDS = {
     "record": "record",
     "instruments": "instruments",
     "settings": "settings",
+    "completion": "completion",
 }
 """Each command, and the module of `soxsdark.commands` that has it."""
 
@@ -43,7 +44,7 @@ class Commands(click.Group):
         return getattr(import_module(f"soxsdark.commands.{COMMANDS[cmd_name]}"), cmd_name)
 
 
-def _version(context: click.Context, _option, asked: bool) -> None:
+def _version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
     if asked:
         from soxsdark.compiled import path_in_use
 

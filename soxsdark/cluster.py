@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 from soxsdark.errors import ExitCode, InputError, UsageError
 from soxsdark.reduce_sets import Job, SetResult, lost, reduce_one
@@ -31,13 +32,13 @@ class ClusterWorkers:
     client : distributed.Client
     """
 
-    def __init__(self, client, address: str) -> None:
+    def __init__(self, client: Any, address: str) -> None:
         from distributed import Event
 
         self._client, self._address, self._threads = client, address, 0
         self._executor = client.get_executor(pure=False)
         self._off = Event(f"soxsdark-{uuid.uuid4().hex}", client=client)
-        self._pending: set[Future] = set()
+        self._pending: set[Future[Any]] = set()
 
     @classmethod
     @contextmanager
@@ -144,7 +145,7 @@ def _checker(off: str) -> Callable[..., None]:
 
     event, next_look = Event(off), 0.0
 
-    def check(*_) -> None:
+    def check(*_: object) -> None:
         nonlocal next_look
         if time.monotonic() >= next_look:
             if event.is_set():

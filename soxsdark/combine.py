@@ -7,11 +7,12 @@ few candidates keep the results of both clippings, and the choice is made after 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from soxsdark.baseline import Baseline
-from soxsdark.block import BlockOptions, BlockResult, process_block
+from soxsdark.block import Average, BlockOptions, BlockResult, process_block
 from soxsdark.electrons import to_electrons
 from soxsdark.level import FrameLevel
 from soxsdark.noise_map import noise_scale
@@ -21,6 +22,9 @@ from soxsdark.sampling import Lines
 from soxsdark.saturation import SaturationLimits
 from soxsdark.stacking import rejected_samples
 from soxsdark.survey import AmplifierRows, RawDark, Survey
+
+if TYPE_CHECKING:
+    from soxsdark.settings_model import MdarkSettings
 
 HALVES = 1 << 18
 """Pixels whose odd and even frames are compared: they tell a noise to 0.14 %."""
@@ -72,7 +76,7 @@ class Combined:
 
     def part(self, place: Window) -> "Combined":
         """The images of a window, as views."""
-        images = {
+        images: dict[str, Any] = {
             name: value[place]
             for name, value in vars(self).items()
             if isinstance(value, np.ndarray) and value.ndim == 2
@@ -113,12 +117,14 @@ class _Part:
 class _Stack:
     """The images, and how one block of rows of them is made."""
 
-    def __init__(self, darks: Sequence[RawDark], survey: Survey, settings, rows: int) -> None:
+    def __init__(
+        self, darks: Sequence[RawDark], survey: Survey, settings: "MdarkSettings", rows: int
+    ) -> None:
         self.darks, self.survey, self.settings = darks, survey, settings
         self.shape = darks[0].shape
         pixels = rows * self.shape[1]
         self.memory = Pool(lambda: np.empty(len(darks) * pixels, np.float32))
-        self.results = Pool(lambda: BlockResult.empty(pixels, np.float32))
+        self.results = Pool(lambda: BlockResult.empty(pixels, np.dtype(np.float32)))
         self.mean, self.errors, self.noise = (np.empty(self.shape, np.float32) for _ in range(3))
         counts = np.int16 if len(darks) <= np.iinfo(np.int16).max else np.int32
         self.used, self.rejected = (np.empty(self.shape, counts) for _ in range(2))
@@ -171,8 +177,9 @@ class _Stack:
     def _clip(self, part: AmplifierRows, level: FrameLevel, baseline: Baseline) -> np.ndarray:
         """Count what frame-level clipping took; return where."""
         low, high = part.pixels < level.lower + baseline, part.pixels > level.upper + baseline
-        self.frame_low[part.place] += low
-        self.frame_high[part.place] += high
+        for counts, mask in ((self.frame_low, low), (self.frame_high, high)):
+            if counts is not None:
+                counts[part.place] += mask
         return low | high
 
     def do(self, rows: slice) -> _Part:
@@ -216,13 +223,15 @@ class _Stack:
             difference = chosen[0::2].mean(axis=0) - chosen[1::2].mean(axis=0)
             self.halves.values[numbers] = difference / (2 * sigma.reshape(shape)[inside])
 
-    def _saturated(self, samples, average, at, start: int) -> np.ndarray:
+    def _saturated(
+        self, samples: np.ndarray, average: Average, at: np.ndarray, start: int
+    ) -> np.ndarray:
         """Whether a saturated sample was averaged; the block begins at pixel `start`."""
         some = samples[:, at]
-        left = ~rejected_samples(some, average.lowest[at], average.highest[at])
-        return (left & (some >= self.saturation.at(at + start))).any(axis=0)
+        left: np.ndarray = ~rejected_samples(some, average.lowest[at], average.highest[at])
+        return np.any(left & (some >= self.saturation.at(at + start)), axis=0)
 
-    def _candidates(self, samples, block: BlockResult, start: int) -> _Candidates:
+    def _candidates(self, samples: np.ndarray, block: BlockResult, start: int) -> _Candidates:
         at = np.flatnonzero(block.candidate)
         wide = block.wide
         # most keep the same samples either way
@@ -259,7 +268,7 @@ class _Stack:
         np.add.at(frame_rejected, frame[noisy[candidate]], change[noisy[candidate]])
 
 
-def block_options(survey: Survey, settings) -> BlockOptions:
+def block_options(survey: Survey, settings: "MdarkSettings") -> BlockOptions:
     """How the pixels of a set are clipped and judged."""
     return BlockOptions(
         deviation=settings.stacked_clipping_deviation,
@@ -271,7 +280,9 @@ def block_options(survey: Survey, settings) -> BlockOptions:
     )
 
 
-def read_samples(darks: Sequence[RawDark], survey: Survey, settings, rows: slice) -> np.ndarray:
+def read_samples(
+    darks: Sequence[RawDark], survey: Survey, settings: "MdarkSettings", rows: slice
+) -> np.ndarray:
     """Samples of some rows as `combine` sees them: (N, rows * columns), electrons above levels."""
     stack = _Stack(darks, survey, settings, rows.stop - rows.start)
     return stack.read(rows, stack.memory.take())
@@ -280,7 +291,7 @@ def read_samples(darks: Sequence[RawDark], survey: Survey, settings, rows: slice
 def combine(
     darks: Sequence[RawDark],
     survey: Survey,
-    settings,
+    settings: "MdarkSettings",
     blocks: Sequence[slice],
     threads: int = 1,
     step: Callable[[], None] = lambda: None,
@@ -292,7 +303,7 @@ def combine(
     darks : sequence of RawDark
     survey : Survey
         Of the same frames.
-    settings : MdarkSettings
+    settings : "MdarkSettings"
     blocks : sequence of slice
         Rows that are done at a time, in rising order; with `threads` of no influence on the
         result. Rows in none of them are left out: they have no sample.

@@ -86,11 +86,11 @@ def hints_of(
     return HINTS | {name: _ron_hint(r, values[name]) + after for name, r in names.items()}
 
 
-def _ron_hint(region: Region, ron: float) -> str:
+def _ron_hint(region: Region, ron: float | None) -> str:
     """Tell a wrong gain from a wrong RON: a gain too high raises RON and slope by one factor."""
     slope, nominal = region.slope, region.nominal_ron
     gain = f"the gain of {region.gain.value:.4g} e-/ADU ({region.gain.source})"
-    if nominal is None:
+    if nominal is None or ron is None:
         return f"look at the read-out, and at {gain}"
     expected = f"the RON of {region.ron.value:.4g} e- ({region.ron.source})"
     if abs(ron / nominal - 1) < ALIKE:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from soxsdark.description import Description
 from soxsdark.errors import InputError
@@ -71,7 +71,7 @@ def describe_dark(file: MasterFile, instrument: str | None = None) -> Dark:
     return Dark(file, about, profile, settings, pedestal, _bias(header))
 
 
-def _settings(header: Mapping, instrument: str | None) -> MdarkSettings:
+def _settings(header: Mapping[str, Any], instrument: str | None) -> MdarkSettings:
     given = {}
     if _is_ours(header):
         given = {
@@ -89,11 +89,11 @@ def _settings(header: Mapping, instrument: str | None) -> MdarkSettings:
     return Settings.read(None, overrides).for_arm(None).values
 
 
-def _is_ours(header: Mapping) -> bool:
+def _is_ours(header: Mapping[str, Any]) -> bool:
     return str(header.get(f"{_PROCESSING} PIPE ID", "")).startswith("soxsdark/")
 
 
-def _numbered(header: Mapping, kind: str, what: str) -> list[tuple[int, str]]:
+def _numbered(header: Mapping[str, Any], kind: str, what: str) -> list[tuple[int, str]]:
     """Return (i, value) of the cards ``<kind>i <what>``, from 1 until one is missing."""
     found, i = [], 1
     while (value := header.get(f"{_PROCESSING} {kind}{i} {what}")) is not None:
@@ -102,7 +102,7 @@ def _numbered(header: Mapping, kind: str, what: str) -> list[tuple[int, str]]:
     return found
 
 
-def _bias(header: Mapping) -> tuple[str, str | None] | None:
+def _bias(header: Mapping[str, Any]) -> tuple[str, str | None] | None:
     for i, name in _numbered(header, "CAL", "NAME"):
         if str(header.get(f"{_PROCESSING} CAL{i} CATG", "")).startswith("MASTER_BIAS"):
             return name, header.get(f"{_PROCESSING} CAL{i} DATAMD5")

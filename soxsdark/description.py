@@ -55,7 +55,7 @@ class Description:
     ndit: int
     binning: tuple[int, int]
     amplifiers: tuple[Amplifier, ...]
-    saturation: Sourced
+    saturation: Sourced[float | None]
     trimmed: bool
     pedestal: bool | None
     mjd_obs: float | None
@@ -91,13 +91,13 @@ class Description:
         return lengths(self.window) == self.shape
 
     @property
-    def gain(self) -> Sourced:
+    def gain(self) -> Sourced[float]:
         """Gain of the first amplifier; unknown if that of any is."""
         every = [amplifier.gain for amplifier in self.amplifiers]
         return next((gain for gain in every if gain.source == "assumed"), every[0])
 
     @property
-    def ron(self) -> Sourced:
+    def ron(self) -> Sourced[float | None]:
         """Read-out noise of the first amplifier."""
         return self.amplifiers[0].ron
 

@@ -35,11 +35,6 @@ class DetectorNoise:
         return float(np.median(np.concatenate(blocks)))
 
     @property
-    def ndit(self) -> int:
-        """Integrations averaged in a frame."""
-        return self.models[0].ndit
-
-    @property
     def slope(self) -> float:
         """Variance added per electron of signal that is used: one for all amplifiers."""
         return self.models[0].slope

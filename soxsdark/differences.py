@@ -7,7 +7,6 @@ the clipped standard deviation of that histogram, over sqrt(2), is the noise of 
 import math
 from dataclasses import dataclass
 from functools import cache
-from itertools import repeat
 
 import numpy as np
 
@@ -180,8 +179,15 @@ def count_differences(
     compiled = kernel()
     if compiled is None:
         every = [
-            _count_band(first[rows], second[rows], None if bad is None else bad[rows], *own, bins)
-            for rows, *own in zip(grid.bands(), repeat(grid.columns), background, strict=False)
+            _count_band(
+                first[rows],
+                second[rows],
+                None if bad is None else bad[rows],
+                grid.columns,
+                own,
+                bins,
+            )
+            for rows, own in zip(grid.bands(), background, strict=True)
         ]
         return np.stack(every)
     counts = np.zeros((*grid.shape, bins.width), dtype=np.int64)
@@ -194,7 +200,14 @@ def count_differences(
     return counts
 
 
-def _count_band(first, second, bad, edges, background, bins: Bins) -> np.ndarray:
+def _count_band(
+    first: np.ndarray,
+    second: np.ndarray,
+    bad: np.ndarray | None,
+    edges: np.ndarray,
+    background: np.ndarray,
+    bins: Bins,
+) -> np.ndarray:
     """`count_differences` in one row of blocks."""
     block = np.repeat(np.arange(len(background)), np.diff(edges))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -251,7 +264,7 @@ def pair_noise(
         return PairNoise(sigma, np.full(grid.shape, sigma))
     background = filled(background, 0.0).astype(np.float32)
     counts = count_differences(first, second, bad, grid, background, bins)
-    sigma = clipped_sigma(counts.reshape(-1, bins.width), float(bins.step))
-    sigma = np.sqrt(np.maximum(sigma**2 - bins.widened, 0) / 2).reshape(grid.shape)
-    typical = float(np.nanmedian(sigma)) if np.isfinite(sigma).any() else math.nan
-    return PairNoise(typical, sigma)
+    clipped = clipped_sigma(counts.reshape(-1, bins.width), float(bins.step))
+    sigmas = np.sqrt(np.maximum(clipped**2 - bins.widened, 0) / 2).reshape(grid.shape)
+    typical = float(np.nanmedian(sigmas)) if np.isfinite(sigmas).any() else math.nan
+    return PairNoise(typical, sigmas)

@@ -1,6 +1,7 @@
 """ADU to electrons above the level of a frame."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class Samples:
         """Of the electrons."""
         return np.dtype(np.float32)
 
-    def __getitem__(self, where) -> np.ndarray:
+    def __getitem__(self, where: Any) -> np.ndarray:
         """Some of the pixels, electrons above the level, float32."""
         return to_electrons(self.pixels[where], self.level, self.gain)
 

@@ -1,7 +1,7 @@
 """Everything that happened to one pixel, retraced with the functions that made the products."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,7 @@ from soxsdark.orientation import raw_window
 from soxsdark.reduction import Reduced
 from soxsdark.saturation import SaturationLimits
 from soxsdark.stacking import (
+    StackDeviation,
     clipping_rounds,
     lower_quartile,
     rejected_samples,
@@ -227,7 +228,13 @@ def _fate(value: float, rejected: bool) -> str:
     return REJECTED if rejected else AVERAGED
 
 
-def _samples(reduced: Reduced, place: Place, electrons, saturated, fates) -> Iterator[Sample]:
+def _samples(
+    reduced: Reduced,
+    place: Place,
+    electrons: np.ndarray,
+    saturated: np.ndarray,
+    fates: Sequence[str],
+) -> Iterator[Sample]:
     row, number = place.raw_row, place.amplifier
     for i, (dark, found) in enumerate(
         zip(reduced.inputs.darks, reduced.survey.frames, strict=True)
@@ -279,7 +286,9 @@ class _Stack:
     upper: float
 
     @classmethod
-    def of(cls, samples, sigma, background, options: BlockOptions) -> "_Stack":
+    def of(
+        cls, samples: np.ndarray, sigma: np.ndarray, background: np.ndarray, options: BlockOptions
+    ) -> "_Stack":
         sigma, background = sigma.astype(np.float64), background.astype(np.float64)
         ordered, count = sort_stack(samples)
         least = np.maximum(count, 1)
@@ -292,14 +301,16 @@ class _Stack:
         """The clipping of an ordinary pixel."""
         return self._rounds(options, options.deviation, self.own, options.iterations)
 
-    def own_rounds(self, options: BlockOptions, scatter) -> tuple[ClippingRound, ...]:
+    def own_rounds(self, options: BlockOptions, scatter: np.ndarray) -> tuple[ClippingRound, ...]:
         """The clipping of a noisy pixel."""
         if options.deviation != "noise-model":
             return self.rounds(options)
         wide = wide_sigma(self.ordered, self.count, self.own, scatter.astype(np.float64))
         return self._rounds(options, "noise-model", wide, min(1, options.iterations))
 
-    def _rounds(self, options, deviation, sigma, iterations) -> tuple[ClippingRound, ...]:
+    def _rounds(
+        self, options: BlockOptions, deviation: StackDeviation, sigma: np.ndarray, iterations: int
+    ) -> tuple[ClippingRound, ...]:
         rounds = clipping_rounds(
             self.ordered, self.count, deviation=deviation, sigma=sigma, k=options.k,
             iterations=iterations,
@@ -327,5 +338,7 @@ class _Stack:
                 NoiseTest(j, float(sums[j, 0]), float(limits[j]) * scale)
                 for j in range(int(found[0]) + 1)
             )
-        numbers = (self.sigma, self.background, self.median, self.own, self.cautious)
-        return StackNoise(*(float(n[0]) for n in numbers), scatter, scale, tests, noisy, unclipped)
+        each = (self.sigma, self.background, self.median, self.own, self.cautious)
+        sigma, background, median, own, cautious = (float(values[0]) for values in each)
+        numbers = sigma, background, median, own, cautious
+        return StackNoise(*numbers, scatter, scale, tests, noisy, unclipped)

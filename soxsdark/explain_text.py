@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from soxsdark.explain import REJECTED, ClippingRound, Explanation, Sample
 from soxsdark.flags import Flag
@@ -28,7 +29,7 @@ def names_of(flags: int) -> str:
     return ", ".join(name for flag, name in NAMES.items() if flags & flag) or "good"
 
 
-def _table(rows: Sequence[Sequence], headers: Sequence[str], align: Sequence[str]) -> str:
+def _table(rows: Sequence[Sequence[Any]], headers: Sequence[str], align: Sequence[str]) -> str:
     from tabulate import tabulate
 
     return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)

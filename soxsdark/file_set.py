@@ -129,7 +129,7 @@ def require_regular(path: Path, status: os.stat_result, where: str = "") -> None
         raise InputError(f"{where}{show(path)}: is {kind}, expected a regular file")
 
 
-def show(path: Path | str) -> str:
+def show(path: object) -> str:
     """Return a path as printable text, whatever bytes its name is made of."""
     return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
 

@@ -6,16 +6,17 @@ import time
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from soxsdark.description import Description
 from soxsdark.errors import InputError, OtherFrameError
+from soxsdark.file_set import is_fits_name
 from soxsdark.frame import Frame
 from soxsdark.frame_header import read_header
 from soxsdark.instruments import FrameHeader, Profile, header_value, load_profile, recognise
 from soxsdark.nights import Boundary, is_datable
 from soxsdark.settings import MdarkSettings, Settings
 from soxsdark.setups import describe
-from soxsdark.sof import is_fits_name
 
 Signature = tuple[int, int, int, int]
 """What changes when a file does: size, times of its content and of its inode (ns), inode."""
@@ -50,6 +51,11 @@ class DarkFrame:
     def is_dated(self) -> bool:
         """Whether it is known when it was taken."""
         return is_datable(self.about.mjd_obs)
+
+    @property
+    def start(self) -> float:
+        """Of the exposure, MJD; 0 if it is not known."""
+        return self.about.mjd_obs if is_datable(self.about.mjd_obs) else 0.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,10 @@ def find_frames(
     """
     memory = {} if memory is None else memory
     look, now = _Look(settings), time.time()
-    darks, problems, others, seen = [], [], 0, set()
+    darks: list[DarkFrame] = []
+    problems: list[Problem] = []
+    seen: set[Any] = set()
+    others = 0
     for path in _fits_files(Path(os.path.abspath(folder)), problems):
         try:
             status = os.stat(path)

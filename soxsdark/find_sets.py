@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
+from soxsdark.file_set import Entry
 from soxsdark.find_frames import DarkFrame, FoundFrames, Memory, find_frames
 from soxsdark.instruments import own_profile
 from soxsdark.kinds import DARK
@@ -16,7 +18,6 @@ from soxsdark.nights import UNDATED, Boundary, moment_of
 from soxsdark.one_setup import by_setup
 from soxsdark.record import sha256_of
 from soxsdark.settings import Settings
-from soxsdark.sof import Entry
 
 LONGEST_WORD = 24
 
@@ -119,7 +120,7 @@ def find_sets(
 
 def group(frames: Iterable[DarkFrame], settings: Settings) -> Iterator[list[DarkFrame]]:
     """Sort frames into sets, each in the order in which they were taken."""
-    together: dict[tuple, list[DarkFrame]] = {}
+    together: dict[tuple[Any, ...], list[DarkFrame]] = {}
     for frame in frames:
         key = frame.profile.name, frame.about.arm, frame.template, frame.is_dated
         together.setdefault(key, []).append(frame)
@@ -132,7 +133,7 @@ def group(frames: Iterable[DarkFrame], settings: Settings) -> Iterator[list[Dark
 
 
 def _order(frame: DarkFrame) -> tuple[float, str]:
-    return (frame.about.mjd_obs if frame.is_dated else 0.0), str(frame.path)
+    return frame.start, str(frame.path)
 
 
 def _parted(frames: Sequence[DarkFrame], gap: float) -> Iterator[list[DarkFrame]]:
@@ -140,14 +141,15 @@ def _parted(frames: Sequence[DarkFrame], gap: float) -> Iterator[list[DarkFrame]
     if not frames[0].is_dated:
         yield list(frames)
         return
-    part, end = [], 0.0
+    part: list[DarkFrame] = []
+    end = 0.0
     for frame in frames:
         about = frame.about
-        if part and (about.mjd_obs - end > gap or _is_another_night(part[-1], frame)):
+        if part and (frame.start - end > gap or _is_another_night(part[-1], frame)):
             yield part
             part = []
         part.append(frame)
-        end = about.mjd_obs + about.exposure_time * about.ndit / 86400
+        end = frame.start + about.exposure_time * about.ndit / 86400
     yield part
 
 
@@ -156,7 +158,7 @@ def _is_another_night(one: DarkFrame, other: DarkFrame) -> bool:
 
 
 def _night(frame: DarkFrame) -> date | None:
-    return frame.boundary.night_of(frame.about.mjd_obs) if frame.is_dated else None
+    return frame.boundary.night_of(frame.start) if frame.is_dated else None
 
 
 def _dark_set(
@@ -173,7 +175,7 @@ def _dark_set(
         profile_sha256=profile_sha256,
         arm=arm,
         setup=first.about.setup,
-        start=first.about.mjd_obs if first.is_dated else None,
+        start=first.start if first.is_dated else None,
         minimum=settings.for_arm(arm).values.minimum_frame_count,
     )
 
@@ -181,7 +183,7 @@ def _dark_set(
 def _name(frame: DarkFrame) -> str:
     """Start, arm or else instrument, binning, and exposure time."""
     about = frame.about
-    start = f"{moment_of(about.mjd_obs):%Y%m%dT%H%M%S}" if frame.is_dated else UNDATED
+    start = f"{moment_of(frame.start):%Y%m%dT%H%M%S}" if frame.is_dated else UNDATED
     whose = _word(about.arm or about.setup.get("instrument"))
     binning = "{}X{}".format(*about.binning)
     seconds = _word(float(f"{about.exposure_time:.6g}"))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from astropy.io import fits
 from astropy.io.fits.hdu.compressed._compression import CfitsioException
@@ -64,7 +64,7 @@ def inflate(file: IO[bytes]) -> Spool:
 
 
 @contextmanager
-def opened(descriptor: int, **options) -> Iterator[fits.HDUList]:
+def opened(descriptor: int, **options: Any) -> Iterator[fits.HDUList]:
     """Open FITS content, all headers of it; the descriptor stays open.
 
     Raises

@@ -119,7 +119,7 @@ def _data_md5(plan: Plan) -> str | None:
     digest = hashlib.md5(usedforsecurity=False)
     for image in plan.images:
         for piece in image.pieces():
-            digest.update(piece)
+            digest.update(piece.data)
     return digest.hexdigest()
 
 
@@ -131,7 +131,7 @@ def _write_data(plan: Plan, texts: Sequence[str]) -> list[int]:
             file.seek(len(header), os.SEEK_CUR)
             total = 0
             for piece in image.pieces():
-                file.write(piece)
+                file.write(piece.data)
                 total = ones_complement_sum(piece, total)
             sums.append(total)
     return sums
@@ -153,7 +153,7 @@ def _written(
     for image, header in zip(plan.images, headers, strict=True):
         digest.update(header)
         for piece in image.pieces():
-            digest.update(piece)
+            digest.update(piece.data)
         size += len(header) + image.size + -image.size % BLOCK
     return Written(plan.path.name, size, digest.hexdigest(), datasums, md5)
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from enum import IntFlag
+from typing import Any
 
 import numpy as np
 
@@ -82,7 +83,9 @@ def find_background(
     return Background(grid, level, sigma)
 
 
-def _block_levels(image: np.ndarray, bad, grid: Grid, threads: int) -> np.ndarray:
+def _block_levels(
+    image: np.ndarray, bad: np.ndarray | None, grid: Grid, threads: int
+) -> np.ndarray:
     """Clipped median of each block; NaN for one without a good pixel."""
 
     def levels(rows: slice) -> np.ndarray:
@@ -93,7 +96,9 @@ def _block_levels(image: np.ndarray, bad, grid: Grid, threads: int) -> np.ndarra
     return np.array(list(in_order(levels, grid.bands(), threads)))
 
 
-def _spatial_sigma(image: np.ndarray, bad, background: Background, threads: int) -> float:
+def _spatial_sigma(
+    image: np.ndarray, bad: np.ndarray | None, background: Background, threads: int
+) -> float:
     """3-sigma-clipped standard deviation of the excess (NaN: no good pixel)."""
     step = max(1, image.size // SAMPLE)
     # every row and every column of the frame are seen alike
@@ -109,7 +114,7 @@ def _spatial_sigma(image: np.ndarray, bad, background: Background, threads: int)
 
 
 def _sampled_excess(
-    image: np.ndarray, bad, background: Background, step: int, threads: int
+    image: np.ndarray, bad: np.ndarray | None, background: Background, step: int, threads: int
 ) -> np.ndarray:
     """Excess of every step-th pixel, in reading order, as far as it is good."""
 
@@ -155,7 +160,7 @@ def hot_and_cold(
 
 def combine(**masks: np.ndarray | None) -> np.ndarray:
     """Flags of all pixels (int16) from one mask a kind, True = bad; names as in `Flag`."""
-    result: np.ndarray | None = None
+    result: Any = None
     for name, mask in masks.items():
         if mask is None:
             continue

@@ -6,13 +6,13 @@ are inflated once, into an unlinked temporary file.
 """
 
 import hashlib
-import math
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -28,6 +28,7 @@ from soxsdark.fits_file import (
     opened,
     opened_file,
 )
+from soxsdark.frame_layout import joined, layout_of
 from soxsdark.regular_file import Identity, descriptor_of, identity_of, open_regular
 from soxsdark.spool import Spool
 
@@ -158,13 +159,15 @@ class Frame:
             pixels = self.read_rows(0, self.layout.shape[0])
         return Loaded(pixels, digest.hexdigest())
 
-    def _digest(self):
+    def _digest(self) -> Any:
         """Hash the file on disk, which is more than its HDUs, or packed."""
         with open_regular(self.path) as file:
             self._refuse_change(os.fstat(file.fileno()))
             return hashlib.file_digest(file, "sha256")
 
-    def _take(self, descriptor: int, content: np.ndarray, first: int, last: int, digest) -> int:
+    def _take(
+        self, descriptor: int, content: np.ndarray, first: int, last: int, digest: Any
+    ) -> int:
         """Read bytes first to last into their place, hash them; return their sum."""
         total = 0
         # what is done to a piece finds it in the processor's cache
@@ -239,12 +242,14 @@ def reading(path: Path) -> Iterator[None]:
 def _pread(descriptor: int, offset: int, buffer: np.ndarray) -> int:
     """Fill `buffer` with bytes from `offset` on; how many there were."""
     done = 0
-    while done < buffer.size and (got := os.preadv(descriptor, [buffer[done:]], offset + done)):
+    while done < buffer.size and (
+        got := os.preadv(descriptor, [buffer[done:].data], offset + done)
+    ):
         done += got
     return done
 
 
-def _open(cls, path: Path, extension) -> Frame:
+def _open(cls: type[Frame], path: Path, extension: int | str | None) -> Frame:
     with open_regular(path) as file:
         identity = identity_of(os.fstat(file.fileno()))
         inflated = inflate(file) if is_packed(file) else None
@@ -257,28 +262,30 @@ def _open(cls, path: Path, extension) -> Frame:
             candidates = [(i, h) for i, h in enumerate(raw) if _is_picture(h) or _is_compressed(h)]
             number, chosen = _choose(path, candidates, raw, extension)
             header = joined(raw[0].header, chosen.header)
-            layout = None if _is_compressed(chosen) else _layout(chosen)
+            layout = None if _is_compressed(chosen) else layout_of(chosen)
         decoded = None
         if layout is None:
             header, layout, decoded = _decode(source, number)
     return cls(path, header, number, layout, identity, hdus, inflated, decoded)
 
 
-def _is_compressed(hdu) -> bool:
+def _is_compressed(hdu: Any) -> bool:
     return isinstance(hdu, fits.BinTableHDU) and bool(hdu.header.get("ZIMAGE", False))
 
 
-def _is_picture(hdu) -> bool:
+def _is_picture(hdu: Any) -> bool:
     return isinstance(hdu, IMAGES) and hdu.header.get("NAXIS") == 2
 
 
-def _describe(number: int, hdu) -> str:
+def _describe(number: int, hdu: Any) -> str:
     kind = "compressed image" if _is_compressed(hdu) else f"{hdu.header.get('NAXIS', 0)}-D"
     name = str(hdu.header.get("EXTNAME", "")).strip()
     return f"{number}{f' {name}' if name else ''} ({kind})"
 
 
-def _choose(path: Path, candidates: list, hdus, extension):
+def _choose(
+    path: Path, candidates: list[Any], hdus: Any, extension: int | str | None
+) -> tuple[int, Any]:
     if isinstance(extension, str):
         wanted = [c for c in enumerate(hdus) if _name(c[1]) == extension.strip().upper()]
     elif extension is not None:
@@ -304,11 +311,11 @@ def _choose(path: Path, candidates: list, hdus, extension):
     return wanted[0]
 
 
-def _name(hdu) -> str:
+def _name(hdu: Any) -> str:
     return str(hdu.header.get("EXTNAME", "")).strip().upper()
 
 
-def _extent(path: Path, index: int, hdu, size: int) -> _Hdu:
+def _extent(path: Path, index: int, hdu: Any, size: int) -> _Hdu:
     info = hdu.fileinfo()
     needed = info["datLoc"] + hdu.size
     if needed > size:
@@ -325,48 +332,6 @@ def _extent(path: Path, index: int, hdu, size: int) -> _Hdu:
         end,
         None if datasum in (None, "") else str(datasum).strip(),
         bool(str(hdu.header.get("CHECKSUM", "")).strip()),
-    )
-
-
-def joined(primary: fits.Header, own: fits.Header) -> fits.Header:
-    joined = primary.copy()
-    if own is not primary:
-        for card in own.cards:
-            if card.keyword in ("COMMENT", "HISTORY", "", "XTENSION"):
-                continue
-            joined[card.keyword] = (card.value, card.comment)
-    return joined
-
-
-def _number(header: fits.Header, key: str, default: float) -> float:
-    value = header.get(key, default)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value)):
-        raise ValueError(f"{key} is {value!r}, a number is expected")
-    return float(value)
-
-
-def _blank(header: fits.Header) -> int | None:
-    if "BLANK" not in header:
-        return None
-    value = _number(header, "BLANK", 0.0)
-    if not value.is_integer():
-        raise ValueError(f"BLANK is {value!r}, a whole number is expected")
-    return int(value)
-
-
-def _layout(hdu) -> PixelLayout:
-    # astropy takes the scaling keywords out of an image it has scaled; the header is untouched yet
-    header = hdu.header
-    bitpix = int(header["BITPIX"])
-    dtype = np.dtype(f">{'f' if bitpix < 0 else 'i'}{abs(bitpix) // 8}" if bitpix != 8 else "u1")
-    return PixelLayout(
-        hdu.fileinfo()["datLoc"],
-        (int(header["NAXIS2"]), int(header["NAXIS1"])),
-        dtype,
-        _number(header, "BSCALE", 1.0),
-        _number(header, "BZERO", 0.0),
-        _blank(header) if bitpix > 0 else None,
     )
 
 

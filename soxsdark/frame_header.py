@@ -4,15 +4,16 @@ import gzip
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from astropy.io import fits
 
 from soxsdark.errors import InputError
 from soxsdark.fits_file import MOST_HDUS, is_packed, read_one_header
-from soxsdark.frame import joined, reading
+from soxsdark.frame import reading
+from soxsdark.frame_layout import joined
 from soxsdark.regular_file import open_regular
 
 Shape = tuple[int, int]
@@ -61,7 +62,7 @@ def read_header(path: Path, extension: int | str | None = None) -> tuple[fits.He
     return primary, None
 
 
-def _unpacked(stored: IO[bytes]):
+def _unpacked(stored: IO[bytes]) -> AbstractContextManager[Any]:
     return gzip.open(stored) if is_packed(stored) else nullcontext(stored)
 
 

@@ -75,7 +75,7 @@ def _of_ccddata(ccd: Any) -> Source:
     )
 
 
-def _header(meta: Mapping) -> fits.Header:
+def _header(meta: Mapping[str, Any]) -> fits.Header:
     if isinstance(meta, fits.Header):
         return meta
     return fits.Header([(k, v) for k, v in meta.items() if isinstance(v, str | int | float)])

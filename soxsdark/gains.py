@@ -1,10 +1,10 @@
 """Gain and read-out noise of an amplifier: settings before header before profile."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from soxsdark.amplifiers import Sourced
-from soxsdark.instruments import FrameHeader
+from soxsdark.instruments import FrameHeader, Quantity
 from soxsdark.instruments.detector import DeclaredAmplifier, Detector
 
 if TYPE_CHECKING:
@@ -16,13 +16,16 @@ GAIN_TOLERANCE = 0.20
 """How far a header's gain may be from the profile's, relative, without a warning."""
 
 
-def _own_keys(area: Detector | DeclaredAmplifier) -> Mapping[str, tuple[str, ...]]:
-    return area.keywords if isinstance(area, DeclaredAmplifier) else {}
+def _own_keys(area: Detector | DeclaredAmplifier) -> Mapping[Quantity, tuple[str, ...]]:
+    if not isinstance(area, DeclaredAmplifier):
+        return {}
+    keys: Mapping[Any, tuple[str, ...]] = area.keywords
+    return keys
 
 
 def gain_of(
     frame: FrameHeader, area: Detector | DeclaredAmplifier, settings: "MdarkSettings"
-) -> Sourced:
+) -> Sourced[float]:
     """Return e-/ADU: of the settings, the header, the profile, or 1 with a warning."""
     if settings.gain is not None:
         return Sourced(float(settings.gain), "settings")
@@ -41,13 +44,13 @@ def gain_of(
 
 
 def header_gain(
-    frame: FrameHeader, own: Mapping[str, tuple[str, ...]] | None = None
-) -> Sourced | None:
+    frame: FrameHeader, own: Mapping[Quantity, tuple[str, ...]] | None = None
+) -> Sourced[float] | None:
     """Return e-/ADU as the header has it, directly or as the inverse (ADU/e-).
 
     `own` are the keywords of one amplifier; where there are any, they alone count.
     """
-    names = ("gain", "inverse-gain")
+    names: tuple[Quantity, ...] = ("gain", "inverse-gain")
     keys = own if own and own.keys() & set(names) else frame.profile.keywords
     direct, inverse = (frame.positive_of(keys.get(name, ())) for name in names)
     if direct is None:
@@ -62,7 +65,7 @@ def header_gain(
 
 def ron_of(
     frame: FrameHeader, area: Detector | DeclaredAmplifier, settings: "MdarkSettings"
-) -> Sourced:
+) -> Sourced[float | None]:
     """Return the read-out noise, e-: of the settings, the header or the profile."""
     if settings.ron is not None:
         return Sourced(float(settings.ron), "settings")

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from time import time_ns
+from typing import Any
 
 from soxsdark.find_frames import Signature, signature
 from soxsdark.publish import publish_changed
@@ -74,7 +75,10 @@ class Hashes:
 def _read(path: Path) -> Mapping[str, tuple[Signature, str]]:
     """Read what an earlier run has kept; anything odd is as good as nothing."""
     try:
-        kept = json.loads(path.read_bytes())
-        return {file: (tuple(map(int, key)), str(sha)) for file, (*key, sha) in kept.items()}
+        kept: Any = json.loads(path.read_bytes())
+        return {
+            file: ((int(a), int(b), int(c), int(d)), str(sha))
+            for file, (a, b, c, d, sha) in kept.items()
+        }
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}

@@ -1,5 +1,7 @@
-"""The primary header of a product, after ESO's data interface: what is kept of the first raw frame,
-and what is written about how the product was made."""
+"""The primary header of a product, after ESO's data interface.
+
+What is kept of the first raw frame, and what is written about how the product was made.
+"""
 
 import math
 import re
@@ -39,11 +41,20 @@ _FITS_BOILERPLATE = re.compile(r"FITS \(Flexible Image Transport System\)|and As
 class Metric(Protocol):
     """One figure of quality: its name without ``ESO QC``, its value, unit and one-line comment."""
 
-    name: str
-    value: float | int | str | bool | None
-    unit: str
-    comment: str
-    error: float | None
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def value(self) -> float | int | str | bool | None: ...
+
+    @property
+    def unit(self) -> str: ...
+
+    @property
+    def comment(self) -> str: ...
+
+    @property
+    def error(self) -> float | None: ...
 
 
 @dataclass(frozen=True)

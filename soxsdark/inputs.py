@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -87,7 +88,7 @@ class Inputs:
         return tuple(dict.fromkeys(every))
 
 
-def find_files(inputs, kind: Kind = DARK) -> FileSet:
+def find_files(inputs: Any, kind: Kind = DARK) -> FileSet:
     """The files of a SOF, observing blocks, a folder, FITS paths, ImageFileCollection or FileSet.
 
     `kind` says which of several observing blocks.
@@ -216,7 +217,7 @@ def _open_bias(
     return open_master_bias(path, tag, raw.about, raw.frame.header, shape, profile)
 
 
-def _raws(files: FileSet, extension: int | str | None) -> tuple[list, list[str]]:
+def _raws(files: FileSet, extension: int | str | None) -> tuple[list[Any], list[str]]:
     """Open the frames, each with its tag; products that lie in a folder are passed over and told.
 
     Of a product the header may be read twice, of a raw frame never.
@@ -242,7 +243,9 @@ def _open_map(path: Path, tag: str, dark: RawDark) -> BadPixelMap:
     bad = read_input_mask(path, dark.about.arm)
     of, arm = tag.partition("BP_MAP_")[2], dark.about.arm
     if of and arm and of.upper() != arm.upper():
-        raise InputError(f"{path}: tagged {tag}, the frames are of arm {dark.about.arm}")
+        raise InputError(
+            f"{path}: tagged {tag}, the frames are of arm {dark.about.arm}; give one of theirs"
+        )
     rotation, whole = dark.about.rotation, dark.frame.layout.shape
     turned = to_raw(bad, rotation)
     if turned.shape not in (dark.shape, whole):

@@ -1,7 +1,7 @@
 """The two kinds of sets that are reduced: darks and biases."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from soxsdark.instruments import Profile
@@ -13,7 +13,7 @@ BIAS_TYPES = ("*BIAS*", "*ZERO*")
 class Kind:
     """A kind of raw frame, and what its product is called."""
 
-    name: str
+    name: Literal["dark", "bias"]
     """As in "a dark frame"."""
 
     @property

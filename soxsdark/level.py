@@ -8,7 +8,7 @@ pixels, whatever the number of iterations.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def distinct(data: np.ndarray, bad: np.ndarray | None = None) -> tuple[np.ndarra
 
     Parameters
     ----------
-    data : ndarray, any shape, integer or float
+    data : ndarray of int or float, any shape
     bad : ndarray of bool, same shape, optional
         True = bad: left out, like values that are not finite.
     """
@@ -149,7 +149,7 @@ def clip_values(
     """
     values = values.astype(np.float64, copy=False)
     if not values.size:
-        return FrameLevel(*[np.nan] * 3, -np.inf, np.inf, 0, 0, 0, ignored)
+        return FrameLevel(np.nan, np.nan, np.nan, -np.inf, np.inf, 0, 0, 0, ignored)
     first, last = 0, len(values)
     bounds = (-np.inf, np.inf)
     for _ in range(iterations):
@@ -181,7 +181,7 @@ def clip_values(
     )
 
 
-def clip_frame(data: np.ndarray, bad: np.ndarray | None = None, **options) -> FrameLevel:
+def clip_frame(data: np.ndarray, bad: np.ndarray | None = None, **options: Any) -> FrameLevel:
     """Clip one frame; `options` are those of `clip_values`.
 
     Parameters
@@ -196,7 +196,7 @@ def clip_frame(data: np.ndarray, bad: np.ndarray | None = None, **options) -> Fr
 
 
 def clip_frames(
-    frames: Iterable[np.ndarray], bad: Sequence[np.ndarray | None] | None = None, **options
+    frames: Iterable[np.ndarray], bad: Sequence[np.ndarray | None] | None = None, **options: Any
 ) -> list[FrameLevel]:
     """Frame-level clipping of a series of frames: one `FrameLevel` each.
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from soxsdark.errors import LockedError
-from soxsdark.publish import take_lock, writing
+from soxsdark.held_folder import take_lock
+from soxsdark.publish import writing
 from soxsdark.text import printable
 
 LONGEST_NOTE = 200

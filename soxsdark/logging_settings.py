@@ -6,7 +6,7 @@ that is followed: the values are only looked at, and what is left aside is liste
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -112,7 +112,9 @@ def _level(value: object, default: int, place: str, notes: list[str]) -> int:
     return number
 
 
-def _usable(value: object, default: str, good: object, what: str, notes: list[str]) -> str:
+def _usable(
+    value: object, default: str, good: Callable[[str], bool], what: str, notes: list[str]
+) -> str:
     if value is None:
         return default
     if isinstance(value, str) and len(value) <= MAX_LENGTH and value.isprintable() and good(value):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -112,7 +113,7 @@ def _check_sums(path: Path, hdus: fits.HDUList) -> None:
                 )
 
 
-def _errors(path: Path, named: dict) -> np.ndarray | None:
+def _errors(path: Path, named: dict[str, Any]) -> np.ndarray | None:
     hdu = named.get("ERRS") or named.get("UNCERT")
     if hdu is None:
         return None
@@ -128,7 +129,7 @@ def _errors(path: Path, named: dict) -> np.ndarray | None:
     )
 
 
-def _flags(named: dict, flux: np.ndarray) -> np.ndarray:
+def _flags(named: dict[str, Any], flux: np.ndarray) -> np.ndarray:
     if "QUAL" in named:
         flags = np.asarray(named["QUAL"].data).astype(np.int32)
     elif "MASK" in named:

@@ -168,7 +168,8 @@ def frame_structure(medians: np.ndarray, noise: np.ndarray, quantum: float) -> F
     errors = np.maximum(found, expected) * math.sqrt(2 / (number - 1))
     figures = [beyond(*pair) for pair in zip(found - expected, errors, strict=True)]
     chance = math.hypot(math.sqrt(SURE * expected * math.sqrt(2 / (number - 1))), quantum / 2)
-    return FrameStructure(*np.array(figures).T, chance)
+    values, deviations = np.array(figures).T
+    return FrameStructure(values, deviations, chance)
 
 
 class RejectionRatio(NamedTuple):

@@ -1,26 +1,27 @@
 """Nights of darks: sets found, those that are due reduced, and what there is to say of it."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal
 
-from soxsdark.errors import ExitCode, InputError, ProductError
+from soxsdark.errors import ExitCode
 from soxsdark.find_frames import Memory
 from soxsdark.find_sets import DarkSet, FoundSets, find_sets
 from soxsdark.hashes import Hashes
+from soxsdark.held_folder import sweep_orphans
 from soxsdark.instruments import load_profile
 from soxsdark.kinds import DARK
 from soxsdark.lock import held
-from soxsdark.night_files import publish_index, publish_night, retire_superseded
-from soxsdark.nights import UNDATED, Boundary, utc_now
-from soxsdark.publish import sweep_orphans, writing
-from soxsdark.recipe import Names
+from soxsdark.names import Names
+from soxsdark.night_files import publish_index
+from soxsdark.night_told import Told
+from soxsdark.nights import Boundary, utc_now
 from soxsdark.reduce_sets import (
     Job,
     SetResult,
@@ -35,8 +36,6 @@ from soxsdark.reduction import Progress
 from soxsdark.set_report import has_report
 from soxsdark.set_state import Earlier, why_due
 from soxsdark.settings import Settings
-from soxsdark.trend_database import Database, is_missing, rebuild
-from soxsdark.trend_history import jumps, previous_master
 
 LOCK = ".soxsdark.lock"
 GRAVEST = (
@@ -52,7 +51,6 @@ GRAVEST = (
 """Exit codes of several sets: the first of these that occurred counts."""
 PASSING = (ExitCode.SHORTAGE, ExitCode.PRODUCT_PROBLEM, ExitCode.LOCKED)
 """Failures that are not the set's own: the next look may find them gone."""
-Answer = TypeVar("Answer")
 NightChoice = date | Literal["last"] | None
 
 
@@ -144,7 +142,7 @@ class NightRun:
     settle: float = 0.0
     command: tuple[str, ...] = ()
     _memory: Memory = field(default_factory=dict, repr=False)
-    _failed: dict[tuple, SetResult] = field(default_factory=dict, repr=False)
+    _failed: dict[tuple[Any, ...], SetResult] = field(default_factory=dict, repr=False)
     """Sets that failed in this process, which are not tried again as they are."""
 
     def __post_init__(self) -> None:
@@ -182,7 +180,7 @@ class NightRun:
         found = find_sets(self.raw, self.settings, self._memory, self.settle)
         chosen = [one for one in found.sets if self._is_chosen(one, now)]
         problems = tuple(self._problems(found, now))
-        told = _Told(self, found, problems if self.night else ())
+        told = Told(self, found, problems if self.night else ())
         by_night = groupby(sorted(chosen, key=_by_night), key=attrgetter("folder"))
         nights = [self._plan_night(name, list(sets)) for name, sets in by_night]
         self._reduce(nights, told, progress, workers)
@@ -201,7 +199,7 @@ class NightRun:
     def _reduce(
         self,
         nights: Sequence[_Night],
-        told: "_Told",
+        told: Told,
         progress: Progress | None,
         workers: Workers | None,
     ) -> None:
@@ -272,7 +270,7 @@ class NightRun:
                 night.done.append(planned)
         return night
 
-    def _take(self, night: _Night, result: SetResult, told: "_Told") -> None:
+    def _take(self, night: _Night, result: SetResult, told: Told) -> None:
         """Keep the result of a set."""
         one = night.jobs.pop(result.name).dark_set
         night.done.append(result)
@@ -296,108 +294,15 @@ class NightRun:
             why = f"{error.filename} cannot be read"
         if not why and self.report and not self.dry_run and not has_report(folder, one.name):
             return replace(job, current=True)
-        if not why:
-            earlier = Earlier.read(folder / Names.of(one.name, DARK).record)
+        earlier = Earlier.read(folder / Names.of(one.name, DARK).record) if not why else None
+        if earlier is not None:
             return finished(one, folder, earlier, State.UNCHANGED)
         if self.dry_run:
             return due(one, why)
         return replace(job, why=why)
 
-    def _fingerprint(self, one: DarkSet) -> tuple:
+    def _fingerprint(self, one: DarkSet) -> tuple[Any, ...]:
         return one.name, *(self._memory[entry.path][0] for entry in one.frames)
-
-
-@dataclass
-class _Told:
-    """What a run tells: records and pages of nights, the database, and the report at its end."""
-
-    run: NightRun
-    found: FoundSets
-    problems: Sequence[str]
-    """For the record of each night."""
-    results: list[SetResult] = field(default_factory=list)
-    superseded: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    _is_mute: bool = False
-    """Whether the database could not be used; it is not tried again in this run."""
-
-    def begin(self) -> None:
-        """Make the database from all records there are, if there is none."""
-        products = self.run.products
-
-        def make() -> None:
-            with writing(products):
-                products.mkdir(parents=True, exist_ok=True)
-            if is_missing(products):
-                self.warnings.extend(rebuild(products))
-
-        self._try(make, None)
-
-    def tell(self, night: _Night) -> None:
-        """Tell of a night, and move what is superseded: in the nights beside, too, since a set may
-        turn out to begin earlier, and nights may be set to begin at another hour.
-        """
-        done = sorted(night.done, key=attrgetter("name"))
-        if self.run.dry_run:
-            self.results += done
-            return
-        products, raw = self.run.products, self.run.raw
-        folders = [night.name, *_beside(night.name)]
-        sets = [one for one in self.found.sets if one.folder in folders]
-        moved = {name: retire_superseded(products / name, sets) for name in folders}
-        for name in folders:
-            if name == night.name or moved[name]:
-                self.index(name)
-        done = [self._judged(result) for result in done]
-        publish_night(products / night.name, done, raw, self.problems)
-        for name in folders[1:]:
-            if moved[name]:
-                publish_night(products / name, (), raw)
-        night.hashes.save()
-        self.superseded += sum(moved.values(), [])
-        self.results += done
-
-    def index(self, night: str, names: set[str] | None = None) -> None:
-        """Bring the database in line with the records of a night."""
-        self.warnings += self._ask(lambda database: database.sync(night, names), [])
-
-    def prepare(self, job: Job) -> Job:
-        """Add the master dark to compare with."""
-        one = job.dark_set
-        found = self._ask(lambda database: previous_master(database, one.setup, one.start), None)
-        path = self.run.products / found if found else None
-        return replace(job, previous=path if path and path.exists() else None)
-
-    def _judged(self, result: SetResult) -> SetResult:
-        """Add what is unusual for a set among those before it."""
-        if not result.is_done:
-            return result
-        record = f"{result.night}/{Names.of(result.name, DARK).record}"
-        found = self._ask(lambda database: jumps(database, record), ())
-        return replace(result, jumps=tuple(map(str, found)))
-
-    def _ask(self, ask: Callable[[Database], Answer], otherwise: Answer) -> Answer:
-        """Use the database."""
-
-        def use() -> Answer:
-            with Database.open(self.run.products, write=True) as database:
-                return ask(database)
-
-        return self._try(use, otherwise)
-
-    def _try(self, use: Callable[[], Answer], otherwise: Answer) -> Answer:
-        """Do something with the database; what is wrong with it is a warning, and ends its use.
-
-        Of one that another process holds each attempt would take half a minute.
-        """
-        if self._is_mute:
-            return otherwise
-        try:
-            return use()
-        except (InputError, ProductError) as error:
-            self.warnings.append(str(error))
-            self._is_mute = True
-            return otherwise
 
 
 def _by_night(one: DarkSet) -> tuple[str, str]:
@@ -409,16 +314,8 @@ def _midnight(night: date) -> float:
     return datetime(night.year, night.month, night.day, tzinfo=UTC).timestamp()
 
 
-def _beside(night: str) -> list[str]:
-    """The nights before and after."""
-    if night == UNDATED:
-        return []
-    day = date.fromisoformat(night)
-    return [(day + timedelta(days=step)).isoformat() for step in (-1, 1)]
-
-
 def _learn(hashes: Hashes, folder: Path, one: DarkSet) -> None:
     """Take the checksums of the frames over from the record of the run that has read them."""
     earlier = Earlier.read(folder / Names.of(one.name, DARK).record)
-    for path, sha256 in earlier.inputs.items():
+    for path, sha256 in earlier.inputs.items() if earlier else ():
         hashes.learn(Path(path), sha256)

@@ -9,10 +9,10 @@ from typing import Any
 from soxsdark.errors import InputError, ProductError
 from soxsdark.find_sets import DarkSet
 from soxsdark.kinds import DARK
+from soxsdark.names import Names
 from soxsdark.nights import RECORD
 from soxsdark.pages import render
 from soxsdark.publish import publish_changed, writing
-from soxsdark.recipe import Names
 from soxsdark.record import json_text
 from soxsdark.record_file import load_json
 from soxsdark.reduce_sets import SetResult, State
@@ -52,7 +52,7 @@ def publish_night(
     """
     entries = {entry["name"]: entry for entry in _earlier_entries(folder)}
     entries |= {result.name: _entry(result) for result in results}
-    record = {
+    record: dict[str, Any] = {
         "program": "soxsdark",
         "version": __version__,
         "night": folder.name,
@@ -187,7 +187,7 @@ def _row(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
         "frames": f"{entry['name']}.sof",
         "log of the failure": names.failure[0],
     }
-    there = {word: name for word, name in files.items() if (folder / name).exists()}
+    there = {word: name for word, name in files.items() if name and (folder / name).exists()}
     older = entry["state"] != State.DONE and "master dark" in there
     small = thumbnail_file(entry["name"])
     picture = small if "report" in there and (folder / small).exists() else None

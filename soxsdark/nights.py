@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import TypeGuard
 
 UNDATED = "undated"
 """Name of the folder of sets without a date."""
@@ -63,7 +64,7 @@ def moment_of(mjd: float) -> datetime:
     return MJD_ZERO + timedelta(seconds=round(mjd * 86400))
 
 
-def is_datable(mjd: float | None) -> bool:
+def is_datable(mjd: float | None) -> TypeGuard[float]:
     """Whether a modified Julian date is known and is one of the calendar's."""
     return mjd is not None and FIRST_MJD < mjd < LAST_MJD
 

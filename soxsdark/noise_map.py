@@ -59,7 +59,7 @@ def tail_probability(k: float) -> float:
     return math.erfc(k / math.sqrt(2)) / 2
 
 
-def events_forgiven(count):
+def events_forgiven(count: np.ndarray | int) -> np.ndarray:
     """Cosmic rays that stacks of `count` samples may hold without being noisy."""
     return np.where(count > 2, np.maximum(1, count // SAMPLES_AN_EVENT), 0)
 
@@ -122,7 +122,7 @@ def event_sums(
         T_j for j from 0 to the most that are forgiven.
     limits : ndarray, (events + 1,)
     found : ndarray of int, (P,)
-        j_max.
+        The largest j, j_max.
     """
     events = int(events_forgiven(count))
     limits = upper_thresholds(len(ordered), upper)[count, : events + 1]
@@ -136,7 +136,9 @@ def event_sums(
     return sums, limits, high.sum(axis=0)
 
 
-def _block_of(ordered, count: int, sigma, upper, lower) -> tuple[np.ndarray, ...]:
+def _block_of(
+    ordered: np.ndarray, count: int, sigma: np.ndarray, upper: float, lower: float | None
+) -> tuple[np.ndarray, ...]:
     """`noise_block` for pixels that all have `count` >= 2 valid samples."""
     sums, limits, found = event_sums(ordered, count, sigma, upper)
     allowed = np.arange(len(limits))[:, None] <= found

@@ -56,7 +56,14 @@ class NoiseModel:
         return self.slope / self.ndit
 
 
-def shot_noise(sigma, background, median, count, slope: float, floor=None) -> np.ndarray:
+def shot_noise(
+    sigma: np.ndarray,
+    background: np.ndarray,
+    median: np.ndarray,
+    count: np.ndarray | int,
+    slope: float,
+    floor: np.ndarray | None = None,
+) -> np.ndarray:
     """Noise of one sample given the median of the stack.
 
     sigma^2 = sigma_0^2 + slope * S with S = median - background, where S exceeds

@@ -7,6 +7,7 @@ it requires.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -175,7 +176,7 @@ def _once(node: yaml.MappingNode, name: str) -> dict[str, tuple[int, yaml.Node]]
     return values
 
 
-def _text(values: dict, key: str, name: str, line: int) -> str:
+def _text(values: dict[str, Any], key: str, name: str, line: int) -> str:
     where, node = values.get(key, (line, None))
     if not isinstance(node, yaml.ScalarNode) or _is_null(node):
         raise _wrong(name, where, f"{key} is {'missing' if node is None else 'no text'}", "a text")

@@ -6,7 +6,6 @@ k = rotation / 90, before it is trimmed.
 """
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,8 +26,8 @@ def to_raw(image: np.ndarray, rotation: int) -> np.ndarray:
 
 def all_to_product(images: Images, rotation: int) -> Images:
     """Turn every image of a dataclass that has nothing but images, as `to_product` does."""
-    turned = {f.name: to_product(getattr(images, f.name), rotation) for f in fields(images)}
-    return replace(images, **turned)
+    turned = {name: to_product(image, rotation) for name, image in vars(images).items()}
+    return type(images)(**turned)
 
 
 def turned_lengths(lengths: Sequence[Any], rotation: int) -> tuple[Any, Any]:

@@ -1,7 +1,9 @@
 """Pages made from the templates of the program."""
 
+from typing import Any
 
-def render(template: str, **values) -> bytes:
+
+def render(template: str, **values: Any) -> bytes:
     """Return a page made from a template of the program."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

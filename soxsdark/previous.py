@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -125,7 +125,7 @@ def compare(new: "Master", error: float, previous: Previous) -> tuple[Metric, ..
     )
 
 
-def _changed(new: "Master", previous: Previous, level: float, rows: slice) -> tuple:
+def _changed(new: "Master", previous: Previous, level: float, rows: slice) -> tuple[Any, ...]:
     """Masks of the pixels that moved, that became hot, and that ceased to be."""
     errs = new.errs[rows] if previous.errs is None else previous.errs[rows]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
-from .errors import InputError
-from .fits_file import UNREADABLE, opened_file
-from .fits_writer import Image, Plan, Written, write_files
+from soxsdark.errors import InputError
+from soxsdark.fits_file import UNREADABLE, opened_file
+from soxsdark.fits_writer import Image, Plan, Written, write_files
 
 _MASK_EXTENSIONS = ("QUAL", "MASK")
 _IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
@@ -131,7 +132,7 @@ def reading(path: Path | str, what: str) -> Iterator[fits.HDUList]:
         raise InputError(f"{path}: cannot be read as {what}: {reason}") from error
 
 
-def images_of(hdus: fits.HDUList) -> list:
+def images_of(hdus: fits.HDUList) -> list[Any]:
     """Return the HDUs that hold a 2-D image."""
     return [hdu for hdu in hdus if isinstance(hdu, _IMAGES) and hdu.header.get("NAXIS") == 2]
 
@@ -156,7 +157,9 @@ def _check_mask_header(path: Path | str, header: fits.Header, arm: str | None) -
             raise InputError(f"{path}: {key} is {found!r}, a raw frame: expected a bad-pixel map")
     own = _text(header, "ESO SEQ ARM").upper()
     if own and arm and own != arm.upper():
-        raise InputError(f"{path}: bad-pixel map of arm {own}, the frames are of {arm}")
+        raise InputError(
+            f"{path}: bad-pixel map of arm {own}, the frames are of {arm}; give one of theirs"
+        )
 
 
 def _text(header: fits.Header, key: str) -> str:

@@ -1,36 +1,32 @@
-"""Publishing: the files of a run are made in a folder of their own and appear all at once, or not.
+"""Publishing: the files of a run are made in a folder of their own and appear all at once.
 
-The folder, ``DIR/.soxsdark-XXXXXXXX/``, is held by a lock as long as its run lives. A folder whose
-lock is free belongs to a run that died, and the next run sweeps it away. ``flock`` is taken on a
-file in the folder, not on the folder itself, because NFS grants exclusive locks only on files that
-are open for writing.
+If anything goes wrong, none appears.
 """
 
 import errno
-import fcntl
 import os
-import re
-import shutil
-import stat
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from .errors import LockedError, ProductError
+from soxsdark.errors import LockedError, ProductError
+from soxsdark.held_folder import (
+    LOCK,
+    is_held_folder,
+    make_held_folder,
+    remove_folder,
+    sweep_orphans,
+    take_lock,
+)
 
-PREFIX = ".soxsdark-"
 PATIENCE = 60.0
 """Seconds to wait for another run that is publishing, which takes some milliseconds."""
-LOCK = ".lock"
 
-_FOLDER = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
 _NO_HARD_LINKS = frozenset(
     (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 )
-_NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF))
 _NO_FOLDER_SYNC = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EBADF))
 
 
@@ -44,7 +40,7 @@ def writing(path: Path | str) -> Iterator[None]:
         yield
     except OSError as error:
         path = Path(path)
-        if _FOLDER.fullmatch(path.parent.name):
+        if is_held_folder(path.parent.name):
             path = path.parent.parent / path.name
         cause = _first_cause(error)
         reason = cause.strerror or " ".join(str(cause).split()) or type(cause).__name__
@@ -99,7 +95,7 @@ class Workspace:
                 raise NotADirectoryError(errno.ENOTDIR, "it is not a folder")
             self._target.mkdir(parents=True, exist_ok=True)
             sweep_orphans(self._target)
-            self._folder, self._lock = _make_held_folder(self._target)
+            self._folder, self._lock = make_held_folder(self._target)
         return self
 
     def __exit__(
@@ -111,7 +107,7 @@ class Workspace:
         folder, lock = self._folder, self._lock
         self._folder = self._lock = None
         if folder is not None:
-            _remove_folder(folder)
+            remove_folder(folder)
         if lock is not None:
             os.close(lock)
 
@@ -265,94 +261,6 @@ def _content(path: Path) -> bytes | None:
         return path.read_bytes()
     except OSError:
         return None
-
-
-def sweep_orphans(directory: Path | str) -> list[str]:
-    """Remove the folders that dead runs have left in `directory`, and return their names.
-
-    A folder is a dead run's when its lock can be had. Symbolic links are never followed, and
-    what cannot be opened (another person's folder, say) is left alone.
-    """
-    swept = []
-    for entry in os.scandir(directory):
-        if _FOLDER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-            with suppress(OSError):
-                if _sweep(Path(entry.path)):
-                    swept.append(entry.name)
-    return sorted(swept)
-
-
-def _sweep(folder: Path) -> bool:
-    # The owner is identified again after the lock is had: between scandir and here the folder
-    # may have gone and another run's may have taken its name.
-    lock = _open_lock(folder)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return _is_lock_of(folder, lock) and _remove_folder(folder)
-    finally:
-        os.close(lock)
-
-
-def _make_held_folder(directory: Path) -> tuple[Path, int]:
-    """Make a folder and lock it; a sweeper may come between the two, then make another."""
-    for _ in range(100):
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=directory))
-        try:
-            lock = _open_lock(folder)
-        except FileNotFoundError:
-            continue
-        if take_lock(lock) and _is_lock_of(folder, lock):
-            return folder, lock
-        os.close(lock)
-    raise OSError(errno.EAGAIN, "no folder could be locked")
-
-
-def take_lock(lock: int) -> bool:
-    """Lock, and say whether nobody else had it.
-
-    Where the filesystem knows no locks, nobody can sweep either, and the folder is safe.
-    """
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        return error.errno in _NO_LOCKS
-    return True
-
-
-def _open_lock(folder: Path) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    inside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        return os.open(LOCK, flags, 0o600, dir_fd=inside)
-    finally:
-        os.close(inside)
-
-
-def _is_lock_of(folder: Path, lock: int) -> bool:
-    try:
-        return os.path.samestat(os.lstat(folder / LOCK), os.fstat(lock))
-    except FileNotFoundError:
-        return False
-
-
-def _remove_folder(folder: Path) -> bool:
-    """Remove a folder whose lock is held: the lock file goes last, so that no one else starts."""
-    with suppress(OSError):
-        inside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            for name in set(os.listdir(inside)) - {LOCK}:
-                if stat.S_ISDIR(os.lstat(name, dir_fd=inside).st_mode):
-                    shutil.rmtree(name, dir_fd=inside)
-                else:
-                    os.unlink(name, dir_fd=inside)
-            os.unlink(LOCK, dir_fd=inside)
-        finally:
-            os.close(inside)
-        os.rmdir(folder)
-        return True
-    return False
 
 
 def _link(source: Path, target: Path) -> bool:

@@ -86,8 +86,8 @@ def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) ->
     ]
     if inputs.previous is not None:
         metrics += compare(all_to_product(master, about.rotation), error, inputs.previous)
-    for region, *found in zip(regions[1:], noises[1:], patterns[1:], strict=True):
-        metrics += _of_amplifier(inputs, region, master, *found)
+    for region, noise, pattern in zip(regions[1:], noises[1:], patterns[1:], strict=True):
+        metrics += _of_amplifier(inputs, region, master, noise, pattern)
     metrics = [_rounded(m) for m in metrics]
     ranges, remarks = ranges_of(inputs, regions)
     hints = hints_of(inputs, regions, {m.name: m.value for m in metrics})
@@ -123,7 +123,7 @@ def _patterns(
         regions[1:] or regions, noises[1:] or noises, images.backgrounds, strict=True
     ):
         found, expected = (metric.value for metric in noise)
-        share = math.nan if found is None else found / expected
+        share = math.nan if found is None or expected is None else found / expected
         every.append(pattern_figures(region, images, background.sigma, share, turned))
     if len(every) == 1:
         return every

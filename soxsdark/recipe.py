@@ -8,6 +8,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from soxsdark.clock import Clock
 from soxsdark.errors import ProductError, UsageError, shortages
@@ -16,7 +17,7 @@ from soxsdark.headers import product_header
 from soxsdark.inputs import find_files, open_inputs
 from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.names import Names
-from soxsdark.product import Product, write_products
+from soxsdark.product import Mask, Master, Product, write_products
 from soxsdark.product_facts import facts_of
 from soxsdark.publish import Workspace, spare_inputs
 from soxsdark.record import (
@@ -52,7 +53,7 @@ class Result:
     """None where no report was asked for."""
     metrics: dict[str, float | int | None]
     qa_flag: QaFlag
-    record: dict = field(repr=False)
+    record: dict[str, Any] = field(repr=False)
     reduced: Reduced = field(repr=False)
 
     @property
@@ -68,7 +69,7 @@ class Result:
 
 
 def mdark(
-    inputs,
+    inputs: Any,
     settings: Settings | Path | str | None = None,
     *,
     output: Path | str = ".",
@@ -130,7 +131,7 @@ def mdark(
 
 
 def mbias(
-    inputs,
+    inputs: Any,
     settings: Settings | Path | str | None = None,
     *,
     output: Path | str = ".",
@@ -161,9 +162,20 @@ def mbias(
 
 
 def _make(
-    kind: Kind, inputs, settings, overrides, instrument, output, overwrite, *,
-    calibrations: dict, report: bool, plots, command: tuple[str, ...], progress: Progress | None,
-) -> Result:  # fmt: skip
+    kind: Kind,
+    inputs: Any,
+    settings: Settings | Path | str | None,
+    overrides: Sequence[str],
+    instrument: str | None,
+    output: Path | str,
+    overwrite: bool,
+    *,
+    calibrations: dict[str, Any],
+    report: bool,
+    plots: Path | str | None,
+    command: tuple[str, ...],
+    progress: Progress | None,
+) -> Result:
     started = datetime.now(UTC)
     if not isinstance(settings, Settings):
         settings = Settings.read(settings, overrides, instrument)
@@ -190,7 +202,7 @@ def _make(
                 raise
 
 
-def _spare_inputs(output: Path, names: Names, files: FileSet, *others) -> None:
+def _spare_inputs(output: Path, names: Names, files: FileSet, *others: Path | str | None) -> None:
     """Refuse a run that would write over its own inputs, whatever was said of overwriting.
 
     Bad-pixel map and previous master alone may be those of an earlier run of this set.
@@ -214,7 +226,14 @@ class _Run:
     """Where pictures are made, if they are asked for."""
     identity: RunIdentity
 
-    def reduce(self, work, output: Path, logger, overwrite: bool, progress) -> Result:
+    def reduce(
+        self,
+        work: Workspace,
+        output: Path,
+        logger: logging.Logger,
+        overwrite: bool,
+        progress: Progress | None,
+    ) -> Result:
         clock = Clock()
         logger.info("soxsdark %s, run %s", __version__, self.identity.run_id)
         logger.info("command: %s", shlex.join(self.identity.command) or "from Python")
@@ -266,7 +285,9 @@ class _Run:
             if said := mixed(output, self.names.record, fits):
                 logger.warning("%s", said)
 
-    def _report(self, work: Workspace, reduced, header, record: dict, clock) -> list[str]:
+    def _report(
+        self, work: Workspace, reduced: Reduced, header: Any, record: dict[str, Any], clock: Clock
+    ) -> list[str]:
         """Make page and pictures, as far as they are asked for, and name the page in the record."""
         if self.names.page is None and self.gallery is None:
             return []
@@ -275,9 +296,8 @@ class _Run:
 
         images = of_reduction(reduced, header, with_noise=self.names.mask is not None)
         page = work.path(self.names.page) if self.names.page else None
-        pictures = write_report(
-            plain(record), self.names.run, images, page=page, plots=self.gallery
-        )
+        content: Any = plain(record)
+        pictures = write_report(content, self.names.run, images, page=page, plots=self.gallery)
         if page is not None:
             record["products"].append(file_entry(page))
         clock.lap("report")
@@ -286,13 +306,16 @@ class _Run:
     def _products(self, work: Workspace, reduced: Reduced) -> list[Product]:
         raw = reduced.inputs.darks[0].frame.header
         facts = facts_of(reduced, self.names, self.identity)
-        contents = {self.kind.category: reduced.master, "BP_MAP": reduced.mask}
+        contents: dict[str, Master | Mask] = {
+            self.kind.category: reduced.master,
+            "BP_MAP": reduced.mask,
+        }
         return [
             Product(work.path(name), contents[category], product_header(raw, facts, category))
             for category, name in facts.products.items()
         ]
 
-    def _entries(self) -> list[dict]:
+    def _entries(self) -> list[dict[str, Any]]:
         """All files that were given, checked or not."""
         given = (Entry(Path(path)) for path in self.calibrations.values() if path)
         named = (self.files.bad_pixel_map, self.files.master_bias)

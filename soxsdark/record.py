@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from .compiled import path_in_use
-from .errors import ExitCode, SoxsdarkError, place_of
-from .publish import writing
-from .regular_file import open_regular
-from .version import __version__
+from soxsdark.compiled import path_in_use
+from soxsdark.errors import ExitCode, SoxsdarkError, place_of
+from soxsdark.publish import writing
+from soxsdark.regular_file import open_regular
+from soxsdark.version import __version__
 
 if TYPE_CHECKING:
-    from .fits_writer import Written
+    from soxsdark.fits_writer import Written
 
 Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
 
@@ -168,8 +168,8 @@ def _version(library: str) -> str:
 
 def file_entry(path: Path) -> dict[str, Plain]:
     """Return the line of a product that is no FITS file."""
-    known = {"name": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
-    return {**known, "datamd5": None, "datasums": {}}
+    size, sha256 = path.stat().st_size, sha256_of(path)
+    return {"name": path.name, "sha256": sha256, "size": size, "datamd5": None, "datasums": {}}
 
 
 def failure_record(

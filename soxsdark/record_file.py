@@ -74,5 +74,5 @@ def _first(error: ValidationError) -> str:
 
 
 def _shown(value: object) -> str:
-    known = {dict: "an object", list: "a list"}
+    known: dict[type, str] = {dict: "an object", list: "a list"}
     return known.get(type(value)) or show(value)

@@ -6,10 +6,12 @@ is more lenient in one point: what a newer program has added is passed over.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
+from annotated_types import GroupedMetadata
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema
 
@@ -28,9 +30,16 @@ def _matching(pattern: str, what: str) -> Callable[[object], str]:
     return check
 
 
-def _text(pattern: str, what: str) -> Any:
-    schema = {"type": "string", "pattern": f"^(?:{pattern})$"}
-    return Annotated[str, PlainValidator(_matching(pattern, what)), WithJsonSchema(schema)]
+@dataclass(frozen=True)
+class _Text(GroupedMetadata):
+    """Text that matches a pattern, in words `what`."""
+
+    pattern: str
+    what: str
+
+    def __iter__(self) -> Iterator[object]:
+        yield PlainValidator(_matching(self.pattern, self.what))
+        yield WithJsonSchema({"type": "string", "pattern": f"^(?:{self.pattern})$"})
 
 
 def _instant(value: object) -> datetime:
@@ -41,12 +50,12 @@ def _instant(value: object) -> datetime:
 
 
 Text = Annotated[str, PlainValidator(_matching(".*", "text")), WithJsonSchema({"type": "string"})]
-Path = _text(r"/[^\0]*", "an absolute path")
-FileName = _text(r"(?!\.\.?$)[^/\0]{1,255}", "a file name without folders")
-Sha256 = _text("[0-9a-f]{64}", "64 hexadecimal digits")
-Md5 = _text("[0-9a-f]{32}", "32 hexadecimal digits")
-Datasum = _text("[0-9]{1,10}", "a whole number as text")
-RunId = _text("[0-9a-f]{32}", "32 hexadecimal digits")
+Path = Annotated[str, _Text(r"/[^\0]*", "an absolute path")]
+FileName = Annotated[str, _Text(r"(?!\.\.?$)[^/\0]{1,255}", "a file name without folders")]
+Sha256 = Annotated[str, _Text("[0-9a-f]{64}", "64 hexadecimal digits")]
+Md5 = Annotated[str, _Text("[0-9a-f]{32}", "32 hexadecimal digits")]
+Datasum = Annotated[str, _Text("[0-9]{1,10}", "a whole number as text")]
+RunId = Annotated[str, _Text("[0-9a-f]{32}", "32 hexadecimal digits")]
 Instant = Annotated[
     datetime,
     PlainValidator(_instant),
@@ -62,7 +71,9 @@ Scalar: TypeAlias = None | bool | int | float | Text
 
 def _is(description: str, unit: str | None = None, **more: Any) -> Any:
     """Declare a field; numbers have a unit."""
-    return Field(description=description, json_schema_extra=unit and {"unit": unit}, **more)
+    return Field(
+        description=description, json_schema_extra={"unit": unit} if unit else None, **more
+    )
 
 
 class Part(BaseModel):

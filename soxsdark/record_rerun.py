@@ -83,9 +83,10 @@ def rerun(
     options = {
         "output": output, "overwrite": overwrite, "command": command, "progress": progress,
     }  # fmt: skip
-    again, files = (_subtract if isinstance(record, SubtractRun) else _master)(
-        record, file, options
-    )
+    if isinstance(record, SubtractRun):
+        again, files = _subtract(record, file, options)
+    else:
+        again, files = _master(record, file, options)
     made = {product["name"]: product for product in again["products"]}
     images = (product for product in record.products if product.datasums)
     compared = tuple(_compare(product, made.get(product.name)) for product in images)
@@ -93,6 +94,7 @@ def rerun(
 
 
 def _inputs(record: MasterRun | SubtractRun) -> list[File]:
+    given: list[File | None]
     if isinstance(record, SubtractRun):
         given = [record.frame, record.dark, record.master_bias]
     else:
@@ -125,11 +127,13 @@ def _known_profile(name: str, file: Path) -> str:
     return name
 
 
-def _master(record: MasterRun, file: Path, options: Mapping[str, Any]) -> tuple[dict, tuple]:
+def _master(
+    record: MasterRun, file: Path, options: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[Any, ...]]:
     from soxsdark.recipe import mbias, mdark
 
     bpm, bias = (
-        calibration and Entry(Path(calibration.path), calibration.tag)
+        Entry(Path(calibration.path), calibration.tag) if calibration else None
         for calibration in (record.bad_pixel_map, record.master_bias)
     )
     frames = tuple(Entry(Path(frame.path), frame.tag) for frame in record.frames)
@@ -138,7 +142,7 @@ def _master(record: MasterRun, file: Path, options: Mapping[str, Any]) -> tuple[
     if record.recipe == "mbias":
         result = mbias(files, settings, **options)
     else:
-        result = mdark(files, settings, previous=before and before.path, **options)
+        result = mdark(files, settings, previous=before.path if before else None, **options)
     return result.record, result.products
 
 
@@ -156,7 +160,9 @@ def _settings(record: MasterRun, file: Path) -> Settings:
     return settings
 
 
-def _subtract(record: SubtractRun, file: Path, options: Mapping[str, Any]) -> tuple[dict, tuple]:
+def _subtract(
+    record: SubtractRun, file: Path, options: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[Any, ...]]:
     from soxsdark.subtract import subtract_files
 
     own, bias = record.instrument_profile_file, record.master_bias
@@ -164,7 +170,7 @@ def _subtract(record: SubtractRun, file: Path, options: Mapping[str, Any]) -> tu
         [record.frame.path],
         record.dark.path,
         scale=record.scale,
-        master_bias=bias and bias.path,
+        master_bias=bias.path if bias else None,
         instrument=_known_profile(own.path if own else record.instrument_profile, file),
         **options,
     )

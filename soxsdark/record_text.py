@@ -3,12 +3,13 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import Any
 
 from soxsdark.one_setup import UNITS
 from soxsdark.record_check import State
-from soxsdark.record_model import FailedRun, MasterRun, Metric, Record, Sourced, SubtractRun
-from soxsdark.screen import shown, table
-from soxsdark.text import printable
+from soxsdark.record_model import FailedRun, File, MasterRun, Metric, Record, Sourced, SubtractRun
+from soxsdark.screen import table
+from soxsdark.text import printable, shown
 
 DIGITS = 12
 """Of a checksum, as many as tell files apart."""
@@ -153,7 +154,7 @@ def _error(metric: Metric) -> str:
 def _metrics(record: MasterRun | SubtractRun) -> str:
     rows = [
         (name, shown(metric.value, metric.unit), metric.unit or "-",
-         *([_error(metric), metric.verdict] if isinstance(record, MasterRun) else []))
+         *([_error(metric), metric.verdict] if isinstance(metric, Metric) else []))
         for name, metric in record.metrics.items()
     ]  # fmt: skip
     headers = ("name", "figure", "unit", "error", "verdict")
@@ -171,6 +172,7 @@ def _changed_settings(record: MasterRun) -> str:
 
 
 def _inputs(record: MasterRun | SubtractRun) -> str:
+    given: list[tuple[str, File | None]]
     if isinstance(record, SubtractRun):
         given = [("frame", record.frame), ("master dark", record.dark)]
     else:
@@ -189,7 +191,7 @@ def _products(states: Sequence[State]) -> str:
     return _table("products", ("file", "bytes", "SHA-256", "is"), rows)
 
 
-def _table(title: str, headers: Sequence[str], rows: Sequence[tuple]) -> str:
+def _table(title: str, headers: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
     """A titled table; figures are aligned right."""
     align = tuple("right" if header in FIGURES else "left" for header in headers)
     return f"{title}\n\n{table(rows, tuple(headers), align)}"

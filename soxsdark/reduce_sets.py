@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from soxsdark.errors import ExitCode, InputError, SoxsdarkError, bug_line
 from soxsdark.find_sets import DarkSet
 from soxsdark.kinds import DARK
+from soxsdark.names import Names
 from soxsdark.publish import publish_changed
-from soxsdark.recipe import Names, mdark
+from soxsdark.recipe import mdark
 from soxsdark.reduction import Progress
 from soxsdark.set_report import make_report, remove_report
 from soxsdark.set_state import Earlier
@@ -124,7 +125,8 @@ def reduce_sets(
         for job in jobs:
             yield reduce_one(prepare(job), progress)
         return
-    waiting, pending, done = map(prepare, jobs), {}, 0
+    waiting, done = map(prepare, jobs), 0
+    pending: dict[Future[SetResult], Job] = {}
     while done < len(jobs):
         room = max(0, workers.slots - len(pending))
         pending |= {workers.submit(job): job for job in islice(waiting, room)}
@@ -175,9 +177,9 @@ def _products(job: Job, progress: Progress | None) -> SetResult:
 
 
 @contextmanager
-def _edge() -> Iterator[list]:
+def _edge() -> Iterator[list[Any]]:
     """Give a list that has reason and exit code of what goes wrong; it stops no other set."""
-    trouble: list = []
+    trouble: list[Any] = []
     try:
         yield trouble
     except SoxsdarkError as error:
@@ -251,5 +253,5 @@ def due(one: DarkSet, why: str) -> SetResult:
     return _result(one, State.DUE, why=why)
 
 
-def _result(one: DarkSet, state: State, **facts) -> SetResult:
+def _result(one: DarkSet, state: State, **facts: Any) -> SetResult:
     return SetResult(one.name, one.folder, len(one.frames), state, **facts)

@@ -7,6 +7,7 @@ import numpy as np
 
 from soxsdark.amplifiers import Amplifier
 from soxsdark.calibration import MasterBias
+from soxsdark.clock import Clock
 from soxsdark.combine import Combined, combine
 from soxsdark.compiled import kernel
 from soxsdark.flags import Background, Limits, bands, find_background, hot_and_cold
@@ -17,7 +18,8 @@ from soxsdark.memory import MIB, Plan, plan, row_blocks
 from soxsdark.orientation import Window, all_to_product
 from soxsdark.parallel import in_order, processors
 from soxsdark.product import Mask, Master
-from soxsdark.quality import Images, judge
+from soxsdark.quality import judge
+from soxsdark.region import Images
 from soxsdark.sampling import LineSample
 from soxsdark.survey import Step, Survey, survey
 from soxsdark.verdicts import Judged
@@ -43,7 +45,9 @@ class Reduced:
     """Of each amplifier, without its level."""
 
 
-def reduce_set(inputs: Inputs, progress: Progress | None = None, clock=None) -> Reduced:
+def reduce_set(
+    inputs: Inputs, progress: Progress | None = None, clock: Clock | None = None
+) -> Reduced:
     """The data flow from opened frames to master, mask and metrics; writes nothing."""
     tell = progress or (lambda what, done, total: None)
     lap = clock.lap if clock else (lambda stage: None)
@@ -89,9 +93,16 @@ def flag_set(
     lap("metrics")
     master = images.master
     mask = Mask(flags=master.qual, noise=combined.noise, rejected=combined.rejected)
-    facts = combined.frame_rejected, combined.noise_scale
-    turned = (all_to_product(images, about.rotation) for images in (master, mask))
-    return Reduced(inputs, surveyed, *turned, judged, *facts, images.backgrounds)
+    return Reduced(
+        inputs,
+        surveyed,
+        master=all_to_product(master, about.rotation),
+        mask=all_to_product(mask, about.rotation),
+        judged=judged,
+        frame_rejected=combined.frame_rejected,
+        noise_scale=combined.noise_scale,
+        backgrounds=images.backgrounds,
+    )
 
 
 def plan_of(inputs: Inputs) -> Plan:
@@ -123,14 +134,17 @@ def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
     return lambda: tell(what, next(done), total)
 
 
-def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Images:
+def _flagged(
+    inputs: Inputs, surveyed: Survey, combined: Combined, bad: np.ndarray | None
+) -> Images:
     """The master, in the memory of the mean and its errors, and what its metrics need."""
     levels = surveyed.levels.mean(axis=0)
     if inputs.master_bias is not None:
         _subtract(inputs.master_bias, inputs.darks[0].about.amplifiers, combined, levels)
         levels = np.zeros_like(levels)
-    flags = np.empty(combined.mean.shape, dtype=np.int16)
-    excess, backgrounds = LineSample(flags.shape), []
+    rows, columns = combined.mean.shape
+    flags = np.empty((rows, columns), dtype=np.int16)
+    excess, backgrounds = LineSample((rows, columns)), []
     for amplifier, level in zip(inputs.darks[0].about.amplifiers, levels, strict=True):
         own = amplifier.place, float(level)
         backgrounds.append(_flag_amplifier(inputs, combined, bad, *own, flags, excess))
@@ -141,7 +155,7 @@ def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined, bad) -> Image
 def _flag_amplifier(
     inputs: Inputs,
     combined: Combined,
-    bad,
+    bad: np.ndarray | None,
     place: Window,
     level: float,
     flags: np.ndarray,
@@ -166,8 +180,9 @@ def _flag_amplifier(
         excess = flux - smooth
         sample.take(place, rows, excess)
         hot, cold = hot_and_cold(excess, errors, limits)
-        if most is not None:
+        if most is not None and combined.frame_high is not None:
             hot |= combined.frame_high[rows] > most
+        if most is not None and combined.frame_low is not None:
             cold |= combined.frame_low[rows] > most
         if combined.quiet is not None:
             cold |= combined.quiet[rows]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,8 +43,8 @@ class Region:
     number: int
     """Of the amplifier, from 1; 0 is the whole detector."""
     place: Window
-    gain: Sourced
-    ron: Sourced
+    gain: Sourced[float]
+    ron: Sourced[float | None]
     """Of one read, as it should be."""
     sigma: float
     quantum: float
@@ -82,7 +82,7 @@ class Region:
         """Name that a metric has in this region."""
         return f"{metric} {self.number}" if self.number else metric
 
-    def metric(self, name: str, figure: Figure, comment: str, **more) -> Metric:
+    def metric(self, name: str, figure: Figure, comment: str, **more: Any) -> Metric:
         """A metric of this region, in electrons."""
         value, error = (float(v) if math.isfinite(v) else None for v in figure)
         number = self.number

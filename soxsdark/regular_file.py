@@ -3,8 +3,9 @@
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 
 class Identity(NamedTuple):
@@ -18,7 +19,7 @@ class Identity(NamedTuple):
     """Nanoseconds since the epoch."""
 
 
-def open_regular(path: Path | str) -> IO[bytes]:
+def open_regular(path: Path | str) -> BufferedReader:
     """Open a regular file to read its bytes.
 
     Raises

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from soxsdark.record import RunIdentity, sha256_of
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from soxsdark.verdicts import Metric
 
 
-def _sourced(value) -> dict:
+def _sourced(value: Any) -> dict[str, Any]:
     return {"value": value.value, "source": value.source}
 
 
-def _frames(reduced: "Reduced") -> list[dict]:
+def _frames(reduced: "Reduced") -> list[dict[str, Any]]:
     result = []
     rejected = reduced.frame_rejected
     levels = reduced.survey.frame_levels
@@ -48,7 +48,7 @@ def _frames(reduced: "Reduced") -> list[dict]:
     return result
 
 
-def _amplifiers(reduced: "Reduced") -> list[dict]:
+def _amplifiers(reduced: "Reduced") -> list[dict[str, Any]]:
     """Where the pixels of each are in the products before these are turned, and its figures."""
     about, noise = reduced.inputs.darks[0].about, reduced.survey.noise
     return [
@@ -66,12 +66,12 @@ def _amplifiers(reduced: "Reduced") -> list[dict]:
     ]
 
 
-def profile_entry(file: Path | None) -> dict | None:
+def profile_entry(file: Path | None) -> dict[str, Any] | None:
     """The user's own instrument profile; None if there is none."""
     return None if file is None else {"path": file.absolute(), "sha256": sha256_of(file)}
 
 
-def _master_bias(bias: "MasterBias | None") -> dict | None:
+def _master_bias(bias: "MasterBias | None") -> dict[str, Any] | None:
     if bias is None:
         return None
     return {
@@ -86,13 +86,13 @@ def _master_bias(bias: "MasterBias | None") -> dict | None:
     }
 
 
-def _previous(previous: "Previous | None") -> dict | None:
+def _previous(previous: "Previous | None") -> dict[str, Any] | None:
     if previous is None:
         return None
     return {"path": previous.path.absolute(), "sha256": previous.sha256}
 
 
-def _metric(metric: "Metric") -> dict:
+def _metric(metric: "Metric") -> dict[str, Any]:
     return {
         "value": metric.value,
         "error": metric.error,
@@ -105,7 +105,7 @@ def _metric(metric: "Metric") -> dict:
     }
 
 
-def _settings(reduced: "Reduced") -> dict:
+def _settings(reduced: "Reduced") -> dict[str, Any]:
     settings = reduced.inputs.settings
     values = settings.values.model_dump(by_alias=True)
     return {key: {"value": values[key], "origin": settings.origins[key]} for key in values}
@@ -116,9 +116,9 @@ def run_record(
     run: RunIdentity,
     *,
     settings_file: Path | None,
-    products: Sequence[dict],
+    products: Sequence[dict[str, Any]],
     timings: dict[str, float],
-) -> dict:
+) -> dict[str, Any]:
     """Everything that says how the products came about, as plain values."""
     inputs, about = reduced.inputs, reduced.inputs.darks[0].about
     model, bpm = reduced.survey.noise, reduced.inputs.bad_pixel_map

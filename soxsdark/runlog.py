@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from soxsdark.logging_settings import LoggingSettings
 from soxsdark.publish import writing
@@ -15,13 +16,13 @@ from soxsdark.text import printable
 class _OneLine(logging.Formatter):
     """UTC, and one line an event; only a traceback takes more."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         record.message = printable(" | ".join(record.message.splitlines()))
         return super().formatMessage(record)
 
-    def formatException(self, ei) -> str:  # noqa: N802
+    def formatException(self, ei: Any) -> str:  # noqa: N802
         return printable(super().formatException(ei))
 
 
@@ -36,8 +37,10 @@ class _LogFile(logging.FileHandler):
 def _teller(logger: logging.Logger) -> Callable[..., None]:
     """Write what libraries warn of into the log, and nowhere else."""
 
-    def tell(message, category, filename, lineno, file=None, line=None) -> None:
-        logger.warning("%s: %s (%s, line %d)", category.__name__, message, filename, lineno)
+    def tell(
+        message: object, category: type[Warning], filename: str, line: int, *_: object
+    ) -> None:
+        logger.warning("%s: %s (%s, line %d)", category.__name__, message, filename, line)
 
     return tell
 

@@ -43,7 +43,7 @@ class Scene:
 
     arm: str = _option("NIR", "NIR or VIS (SOXS); UVB, XSH-VIS or XSH-NIR (X-shooter); MEGARA")
     frames: int = _option(5, "number of frames", 1)
-    exptime: float | None = _option(None, "exposure time of one DIT, s; 0 = biases", 0)
+    exptime: float = _option(None, "exposure time of one DIT, s; 0 = biases", 0)
     seed: int = _option(1, "seed: the same seed gives the same files", 0)
     shape: tuple[int, int] | None = _option(
         None,
@@ -52,24 +52,24 @@ class Scene:
     )
     overscan: bool = _option(True, "with the whole detector: keep reference, pre-, overscan pixels")
     ndit: int = _option(1, "NIR: every frame is the average of so many reads", 1)
-    ron: float | None = _option(None, "read-out noise of one read, e-", 0)
+    ron: float = _option(None, "read-out noise of one read, e-", 0)
     ron_spread: float = _option(0.0, "spread of the read-out noise from pixel to pixel", 0, 1)
-    gain: float | None = _option(None, "true gain, e-/ADU", 1e-6)
+    gain: float = _option(None, "true gain, e-/ADU", 1e-6)
     header_gain: float | None = _option(None, "gain in the headers; None = the true one", 1e-6)
-    dtype: str | None = _option(None, "pixels of the files: " + ", ".join(DTYPES))
-    saturation: float | None = _option(None, "value at which raw pixels saturate, ADU", 1)
-    pedestal: float | None = _option(
+    dtype: str = _option(None, "pixels of the files: " + ", ".join(DTYPES))
+    saturation: float = _option(None, "value at which raw pixels saturate, ADU", 1)
+    pedestal: float = _option(
         None, "mean level of a frame without charge, ADU (1000 in uint16 where the arm has none)"
     )
     drift: float = _option(2.0, "frame-to-frame scatter of that level, ADU", 0)
     tilt: float = _option(
         0.0, "frame-to-frame scatter of its rise from the first to the last row, ADU", 0
     )
-    dark: float | None = _option(None, "dark current, e-/s", 0)
+    dark: float = _option(None, "dark current, e-/s", 0)
     dark_spread: float = _option(0.05, "spread of the dark current from pixel to pixel", 0, 1)
     hot_fraction: float = _option(0.004, "fraction of hot pixels", 0, 1)
-    hot_rate_min: float | None = _option(None, "rate of the faintest hot pixel, e-/s", 1e-9)
-    hot_rate_max: float | None = _option(None, "rate of the brightest hot pixel, e-/s", 1e-9)
+    hot_rate_min: float = _option(None, "rate of the faintest hot pixel, e-/s", 1e-9)
+    hot_rate_max: float = _option(None, "rate of the brightest hot pixel, e-/s", 1e-9)
     noisy_fraction: float = _option(0.002, "fraction of pixels with 4-10 times the noise", 0, 1)
     telegraph_fraction: float = _option(0.0005, "fraction of random-telegraph pixels", 0, 1)
     bad_pixel_fraction: float = _option(0.002, "fraction of pixels in the bad-pixel map", 0, 1)
@@ -174,7 +174,8 @@ class Scene:
     def fitted_window(self, rows: Span, columns: Span) -> tuple[slice, slice]:
         """Return the window that an area of the detector is in a detector of this shape."""
         corners = (self.fitted(*corner) for corner in zip(rows, columns, strict=True))
-        return tuple(slice(*span) for span in zip(*corners, strict=True))
+        first, last = corners
+        return slice(first[0], last[0]), slice(first[1], last[1])
 
     @property
     def amplifiers(self) -> tuple["SceneAmplifier", ...]:

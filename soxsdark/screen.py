@@ -4,11 +4,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from soxsdark.text import printable
+from soxsdark.text import printable, shown
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from soxsdark.find_sets import DarkSet
     from soxsdark.night import NightReport
     from soxsdark.recipe import Result
@@ -19,7 +21,7 @@ PATIENCE = 2.0
 """Seconds after which a run counts as long and a progress bar appears."""
 
 
-def table(rows: Sequence[tuple], headers: tuple[str, ...], align: tuple[str, ...]) -> str:
+def table(rows: Sequence[tuple[Any, ...]], headers: tuple[str, ...], align: tuple[str, ...]) -> str:
     """A table of text."""
     from tabulate import tabulate
 
@@ -44,15 +46,6 @@ def frames_table(result: "Result") -> str:
     headers = ("file", "exposure [s]", "level [e-]", "RON [e-]", "clipped pixels")
     align = ("left", "right", "right", "right", "right")
     return table(rows, headers, align)
-
-
-def shown(value: float | int | None, unit: str) -> str:
-    """A figure of quality as text; "-" if there is none."""
-    if value is None:
-        return "-"
-    if isinstance(value, int):
-        return str(value)
-    return f"{value:.3f}" if unit == "electron" else f"{value:.5g}"
 
 
 def results_table(result: "Result") -> str:
@@ -140,7 +133,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
-        self._bar = None
+        self._bar: tqdm[Any] | None = None
         self._stage = ""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
@@ -153,7 +146,8 @@ class Progress:
             self.close()
             self._bar = tqdm(total=total, desc=stage, file=sys.stderr, leave=False)
             self._stage = stage
-        self._bar.update(done - self._bar.n)
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
         """Remove the bar."""

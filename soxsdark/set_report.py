@@ -35,7 +35,8 @@ def make_report(folder: Path, name: str) -> None:
 
     names = Names.of(name, DARK)
     report_run(folder / names.record, overwrite=True)
-    images = of_products(folder / names.master, folder / names.mask)
+    mask = folder / names.mask if names.mask else None
+    images = of_products(folder / names.master, mask)
     publish_changed(folder, {thumbnail_file(name): thumbnail(images.flux, images.flags)})
 
 

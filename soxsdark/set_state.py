@@ -10,11 +10,11 @@ from soxsdark.errors import InputError
 from soxsdark.find_sets import DarkSet
 from soxsdark.hashes import Hashes
 from soxsdark.kinds import DARK
-from soxsdark.quality import QaFlag
-from soxsdark.recipe import Names
+from soxsdark.names import Names
 from soxsdark.record import plain
 from soxsdark.record_file import load_json
 from soxsdark.settings import Settings
+from soxsdark.verdicts import QaFlag
 from soxsdark.version import __version__
 
 WITHOUT_EFFECT = {"threads", "memory-limit", "set-gap", "night-start"}
@@ -93,7 +93,7 @@ def why_due(one: DarkSet, folder: Path, settings: Settings, hashes: Hashes) -> s
 
 
 def _changed_setting(earlier: Earlier, settings: Settings, arm: str | None) -> str | None:
-    now = plain(settings.for_arm(arm).values.model_dump(by_alias=True))
+    now: Any = plain(settings.for_arm(arm).values.model_dump(by_alias=True))
     keys = (now.keys() | earlier.settings.keys()) - WITHOUT_EFFECT
     absent = object()
     changed = (k for k in keys if now.get(k, absent) != earlier.settings.get(k, absent))

@@ -138,7 +138,10 @@ class Settings:
             raise SettingsError(
                 f"{path}:{line}: found {show(value)}, expected a section '{SECTION}:'"
             )
-        sections, twice, notes, log = [], [], [], LoggingSettings()
+        sections: list[Any] = []
+        twice: list[str] = []
+        notes: list[str] = []
+        log = LoggingSettings()
         for key, line, node in entries(root):
             name = key.replace("_", "-")
             if name == SECTION and sections:
@@ -241,5 +244,5 @@ def _fault(error: Mapping[str, Any], given: Mapping[str, Given]) -> str:
         part = str(error["loc"][1])
         name, value, place = f"{name}: {show_key(part)}", value[part], item.parts[part]
     choices = schemas()[key].get("enum", ()) if isinstance(value, str) else ()
-    hint = nearest(value, choices) if choices else ""
+    hint = nearest(str(value), choices) if choices else ""
     return f"{place}: {name}: found {show(value)}, expected {allowed(schemas()[key])}{hint}"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from soxsdark.metric_names import ABSOLUTE_ZERO, FRACTION, METRICS, Limits, limits_of
 from soxsdark.settings import Settings
@@ -201,7 +202,8 @@ def _of_range(arm: _Arm, name: str) -> tuple[str, str]:
 
 
 def _written(arm: _Arm, name: str) -> str:
-    return show(arm.given[RANGES].value[name])
+    ranges: Any = arm.given[RANGES].value
+    return show(ranges[name])
 
 
 def _bounds(given: tuple[float | None, float | None]) -> Limits:

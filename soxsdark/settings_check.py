@@ -52,7 +52,7 @@ def _instrument_faults(settings: Settings) -> list[str]:
     faults = []
     for place, item in named.items():
         try:
-            load_profile(item.value)
+            load_profile(str(item.value))
         except SettingsError as error:
             faults.append(f"{place}: {item.label}: {str(error).removeprefix('instrument: ')}")
     return faults

@@ -42,7 +42,7 @@ def of_frame(settings: Settings, path: Path) -> tuple[EffectiveSettings, dict[st
     }
 
 
-def _together(each: Sequence[Sourced]) -> Measured:
+def _together(each: Sequence[Sourced[float] | Sourced[float | None]]) -> Measured:
     sources = ", ".join(dict.fromkeys(one.source for one in each))
     values = [one.value for one in each]
     return Measured(values if len(set(values)) > 1 else values[0], sources)

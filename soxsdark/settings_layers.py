@@ -242,7 +242,9 @@ def _ranges(item: Given, node: yaml.Node, path: Path | None) -> Given:
     """Return quality ranges with one spelling of their names, and the place of each."""
     if not isinstance(node, yaml.MappingNode):
         return item
-    ranges, parts, faults = {}, {}, []
+    ranges: dict[str, object] = {}
+    parts: dict[str, str] = {}
+    faults: list[str] = []
     for written, line, value in entries(node):
         name = range_name(written)
         place = f"{path}:{line}" if path else item.place

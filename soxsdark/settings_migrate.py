@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -133,7 +134,7 @@ def _entries(node: yaml.Node | None) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
     return [(key, value) for key, value in pairs if isinstance(key, yaml.ScalarNode)]
 
 
-def _section(made: Migration, section: yaml.Node) -> None:
+def _section(made: Migration, section: Any) -> None:
     """Bring the keys of our section, or of an arm in it, to today's names."""
     found = [(canonical(key.value), key, value) for key, value in _entries(section)]
     out = _superfluous(found)
@@ -153,7 +154,7 @@ def _superfluous(found: list[tuple[str, yaml.ScalarNode, yaml.Node]]) -> dict[ya
 
     Files of the time when the names changed have both the old keys and the new ones.
     """
-    out = {}
+    out: dict[yaml.Node, str] = {}
     one_form = any(name == BOTH_SIDES and plain(value) is not None for name, _, value in found)
     newer = {key.value.replace("_", "-") for _, key, _ in found} if one_form else set()
     first: dict[str, tuple[yaml.ScalarNode, object]] = {}

@@ -26,7 +26,7 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def _whole(value: object) -> int:
+def _whole(value: Any) -> int:
     number = _number(value)
     if not number.is_integer():
         raise ValueError("not a whole number")
@@ -340,14 +340,14 @@ class MdarkSettings(BaseModel):
     @property
     def frame_lower_sigma(self) -> float:
         """Limit of the frame-level clipping below the centre, whichever form gave it."""
-        both = self.frame_clipping_sigma
-        return self.clipping_lower_sigma if both is None else both
+        own: Any = self.clipping_lower_sigma
+        return own if self.frame_clipping_sigma is None else self.frame_clipping_sigma
 
     @property
     def frame_upper_sigma(self) -> float:
         """Limit of the frame-level clipping above the centre, whichever form gave it."""
-        both = self.frame_clipping_sigma
-        return self.clipping_upper_sigma if both is None else both
+        own: Any = self.clipping_upper_sigma
+        return own if self.frame_clipping_sigma is None else self.frame_clipping_sigma
 
 
 def keys() -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping
+from typing import Any
 
 SCHEMA_NAME = "soxsdark-settings.schema.json"
 """File beside the settings, by which editors complete and check them."""
@@ -25,7 +26,7 @@ FOOTER = """
 INDENT = "    "
 WIDTH = 96
 
-Schema = Mapping[str, object]
+Schema = Mapping[str, Any]
 
 
 def allowed(schema: Schema) -> str:

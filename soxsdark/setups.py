@@ -21,7 +21,7 @@ from soxsdark.instruments import (
     as_number,
     science_sections,
 )
-from soxsdark.instruments.detector import Detector
+from soxsdark.instruments.detector import DeclaredAmplifier, Detector
 from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.sof import tag_arm
 
@@ -117,7 +117,11 @@ def _image_type(frame: FrameHeader, tag: str | None, kind: Kind) -> str:
     category = frame.first("image-category")
     if profile.dark_categories and category is None:
         frame.remark(f"{' or '.join(profile.keys('image-category'))} is missing")
-    elif profile.dark_categories and str(category[1]).upper() not in profile.dark_categories:
+    elif (
+        profile.dark_categories
+        and category
+        and str(category[1]).upper() not in profile.dark_categories
+    ):
         wanted = f"{' or '.join(profile.dark_categories)}; leave it out"
         raise frame.refuse(*category, wanted, OtherFrameError)
     return str(value)
@@ -195,14 +199,16 @@ def _amplifiers(
 ) -> tuple[Amplifier, ...]:
     """Each section with its gain and read-out noise; the settings hold for all."""
     # a frame that is not trimmed is one section, whatever the detector has
-    areas = detector.amplifiers if len(detector.amplifiers) == len(sections) else (detector,)
+    areas: Sequence[Detector | DeclaredAmplifier] = (detector,)
+    if len(detector.amplifiers) == len(sections):
+        areas = detector.amplifiers
     return tuple(
         Amplifier(section, gain_of(frame, area, settings), ron_of(frame, area, settings))
         for section, area in zip(sections, areas, strict=True)
     )
 
 
-def _asked(frame: FrameHeader, what: str, how: str, sections: Sequence[Section]) -> str:
+def _asked(frame: FrameHeader, what: str, how: str, sections: Sequence[Section]) -> Any:
     """How the baseline is to be subtracted, where that is possible."""
     if how == "none" or any(getattr(section, what) for section in sections):
         return how
@@ -211,7 +217,9 @@ def _asked(frame: FrameHeader, what: str, how: str, sections: Sequence[Section])
     return "none"
 
 
-def _saturation(detector: Detector, settings: "MdarkSettings", profile: Profile) -> Sourced:
+def _saturation(
+    detector: Detector, settings: "MdarkSettings", profile: Profile
+) -> Sourced[float | None]:
     if settings.saturation is not None:
         return Sourced(float(settings.saturation), "settings")
     if detector.saturation is not None:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import isfinite
+from typing import Any
 
 from soxsdark.scene import Scene
 from soxsdark.simulated_arms import ARMS, Arm
@@ -12,7 +13,7 @@ MJD_ZERO = datetime(1858, 11, 17)
 MEGARA_CONFIGURATION = "ca3558e3-e50d-4bbc-86bd-da50a0998a48"
 
 
-def raw_cards(scene: Scene, index: int, name: str) -> list[tuple]:
+def raw_cards(scene: Scene, index: int, name: str) -> list[tuple[Any, ...]]:
     """Give the header of one raw frame, as the instrument writes it."""
     arm = ARMS[scene.arm]
     cycle = scene.ndit * (scene.exptime + arm.overhead)
@@ -30,7 +31,7 @@ def raw_cards(scene: Scene, index: int, name: str) -> list[tuple]:
     return _as_cards([*times, *own(scene, index, name, stamp), *_temperature_cards(arm, index)])
 
 
-def _eso_cards(scene: Scene, index: int, name: str, stamp: str) -> list[tuple]:
+def _eso_cards(scene: Scene, index: int, name: str, stamp: str) -> list[tuple[Any, ...]]:
     arm = ARMS[scene.arm]
     return [
         ("ORIGIN", "ESO", "European Southern Observatory"),
@@ -49,7 +50,7 @@ def _eso_cards(scene: Scene, index: int, name: str, stamp: str) -> list[tuple]:
     ]
 
 
-def _gtc_cards(scene: Scene, index: int, name: str, stamp: str) -> list[tuple]:
+def _gtc_cards(scene: Scene, index: int, name: str, stamp: str) -> list[tuple[Any, ...]]:
     block = uuid.uuid5(uuid.NAMESPACE_OID, f"{scene.kind} {scene.seed}")
     mode, speed = ARMS[scene.arm].readout
     cards = [
@@ -77,14 +78,14 @@ def _gtc_cards(scene: Scene, index: int, name: str, stamp: str) -> list[tuple]:
     return cards
 
 
-def _temperature_cards(arm: Arm, index: int) -> list[tuple]:
+def _temperature_cards(arm: Arm, index: int) -> list[tuple[Any, ...]]:
     if arm.temperature is None:
         return []
     keyword, temperature, comment = arm.temperature
     return [(keyword, round(temperature + 0.01 * (index % 3 - 1), 3), comment)]
 
 
-def _detector_cards(scene: Scene) -> list[tuple]:
+def _detector_cards(scene: Scene) -> list[tuple[Any, ...]]:
     gain = scene.gain if scene.header_gain is None else scene.header_gain
     arm = ARMS[scene.arm]
     number, name = arm.readout
@@ -107,7 +108,7 @@ def _detector_cards(scene: Scene) -> list[tuple]:
     return [*cards, *((f"{prefix} BIN{axis}", 1, f"binning along {axis}") for axis in "XY")]
 
 
-def map_cards(scene: Scene) -> list[tuple]:
+def map_cards(scene: Scene) -> list[tuple[Any, ...]]:
     """Give the header of the bad-pixel map."""
     instrument = ("INSTRUME", ARMS[scene.arm].instrument, "instrument used")
     category = ("ESO PRO CATG", tagged("BP_MAP", scene), "0 = good, 1 = bad")
@@ -120,7 +121,7 @@ def tagged(what: str, scene: Scene) -> str:
     return f"{what}_{ARMS[scene.arm].name}".rstrip("_")
 
 
-def scene_cards(scene: Scene) -> list[tuple]:
+def scene_cards(scene: Scene) -> list[tuple[Any, ...]]:
     """Record every option in the truth file."""
     values = vars(scene) | {"shape": "{} {}".format(*scene.science_shape)}
     return _as_cards(
@@ -130,5 +131,5 @@ def scene_cards(scene: Scene) -> list[tuple]:
     )
 
 
-def _as_cards(cards: Iterable[tuple]) -> list[tuple]:
+def _as_cards(cards: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [(f"HIERARCH {key}" if " " in key else key, *rest) for key, *rest in cards]

@@ -127,7 +127,7 @@ def _check_free(files: SimulatedSet, scene: Scene, overwrite: bool) -> None:
     planned = _all(files)
     taken = [path for path in planned if os.path.lexists(path)]
     if taken and not overwrite:
-        raise ProductError(f"{taken[0]}: exists already; overwrite it, or use another folder")
+        raise ProductError(f"{taken[0]}: exists already; overwrite with -x, or use another folder")
     older = sorted(set(files.sof.parent.glob(f"{scene.arm}_{scene.kind}_*.fits")) - set(planned))
     if older:
         raise ProductError(

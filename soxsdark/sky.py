@@ -122,7 +122,7 @@ def _listed_bad(scene: Scene, classes: np.ndarray, rng: np.random.Generator) -> 
     """Choose the pixels of the bad-pixel map: nine of ten from the defects, the rest good."""
     wanted = round(scene.bad_pixel_fraction * classes.size)
     defects = np.flatnonzero(classes & (PixelClass.HOT | PixelClass.NOISY))
-    from_good = min(round(wanted / 10), np.count_nonzero(classes == 0))
+    from_good = min(round(wanted / 10), int(np.count_nonzero(classes == 0)))
     bad = rng.choice(defects, min(wanted - from_good, defects.size), replace=False)
     good = rng.choice(np.flatnonzero(classes == 0), from_good, replace=False)
     return np.concatenate([bad, good])

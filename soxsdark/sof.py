@@ -59,10 +59,10 @@ def read_inputs(inputs: Path | str | Sequence[Path | str], kind: Kind = DARK) ->
     InputError
         Something is missing, twice there, not a regular file, or a SOF is wrong.
     """
-    paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    if not paths:
+    given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    if not given:
         raise InputError("no input given: expected a SOF, a folder or FITS files")
-    paths = [Path(path) for path in paths]
+    paths = [Path(path) for path in given]
     if len(paths) > 1 or is_fits_name(paths[0]):
         return _several(paths)
     mode = status_of(paths[0]).st_mode
@@ -203,7 +203,7 @@ def _found(entry: Entry, sof: Path) -> Entry:
     return find(entry, folders, f"{show(sof)} line {entry.line}: ", looked)
 
 
-def _only(entries: Iterable[Entry], pattern: re.Pattern, what: str, sof: Path) -> Entry | None:
+def _only(entries: Iterable[Entry], pattern: re.Pattern[str], what: str, sof: Path) -> Entry | None:
     found = [entry for entry in entries if entry.tag and pattern.match(entry.tag)]
     if len(found) > 1:
         raise InputError(

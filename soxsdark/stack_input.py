@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def _float(data: np.ndarray) -> np.ndarray:
     return np.array(data, dtype=kind)
 
 
-def _deviation_of(uncertainty, data) -> np.ndarray | None:
+def _deviation_of(uncertainty: Any, data: np.ndarray) -> np.ndarray | None:
     # astropy's uncertainty classes name themselves; no need to import them
     if uncertainty is None:
         return None
@@ -52,7 +53,7 @@ def _deviation_of(uncertainty, data) -> np.ndarray | None:
         return {"std": array, "var": np.sqrt(array), "ivar": 1 / np.sqrt(array)}[kind]
 
 
-def _check(arrays: list[np.ndarray], frames: Sequence) -> None:
+def _check(arrays: list[np.ndarray], frames: Sequence[Any]) -> None:
     if not arrays:
         raise UsageError("no frames: at least one is needed")
     shapes = sorted({a.shape for a in arrays})
@@ -63,7 +64,7 @@ def _check(arrays: list[np.ndarray], frames: Sequence) -> None:
         raise UsageError(f"frames should be in one unit (got {', '.join(sorted(units))})")
 
 
-def as_stack(frames: Sequence, masks: Sequence[np.ndarray | None] | None = None) -> Stack:
+def as_stack(frames: Sequence[Any], masks: Sequence[np.ndarray | None] | None = None) -> Stack:
     """Turn CCDData or arrays into one stack.
 
     Parameters
@@ -96,12 +97,12 @@ def as_stack(frames: Sequence, masks: Sequence[np.ndarray | None] | None = None)
                 sample[np.broadcast_to(bad, sample.shape)] = np.nan
         sample[~np.isfinite(sample)] = np.nan
     sigma = [_deviation_of(getattr(f, "uncertainty", None), a) for f, a in zip(frames, arrays)]  # noqa: B905
-    known = all(s is not None for s in sigma)
+    known = [s for s in sigma if s is not None]
     quantum = 1.0 if all(np.issubdtype(a.dtype, np.integer) for a in arrays) else 0.0
-    return Stack(samples, np.stack(sigma) if known else None, quantum)
+    return Stack(samples, np.stack(known) if len(known) == len(sigma) else None, quantum)
 
 
-def equal_levels(samples: np.ndarray, **options) -> tuple[np.ndarray, float]:
+def equal_levels(samples: np.ndarray, **options: Any) -> tuple[np.ndarray, float]:
     """Samples (N, rows, columns) with the level of each frame removed, and the mean level.
 
     `options` are those of `clip_frames`. A frame without a good pixel has no level.
@@ -116,7 +117,7 @@ def equal_levels(samples: np.ndarray, **options) -> tuple[np.ndarray, float]:
     return result, mean
 
 
-def check_clipping(**values) -> None:
+def check_clipping(**values: Any) -> None:
     """Refuse thresholds that are not above zero, and negative numbers of iterations.
 
     Names that end in ``iterations`` are counts; None is no threshold.
@@ -180,9 +181,9 @@ def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:
     medians = list(in_order(lambda sample: block_medians(sample, grid), samples, threads))
 
     def difference(first: int) -> PairNoise:
-        pair = (np.asarray(samples[i], dtype=np.float32) for i in (first, first + 1))
+        one, other = (np.asarray(samples[i], dtype=np.float32) for i in (first, first + 1))
         typical = (medians[first] + medians[first + 1]) / 2
-        return pair_noise(*pair, typical, grid, quantum)
+        return pair_noise(one, other, typical, grid, quantum)
 
     pairs = list(in_order(difference, range(len(samples) - 1), threads))
     if not any(np.isfinite(p.sigma) for p in pairs):
@@ -191,16 +192,16 @@ def measure_noise(samples: np.ndarray, quantum: float = 0.0) -> NoiseModel:
         )
     background = filled(np.mean(medians, axis=0), 0.0)
     sigma = float(np.nanmedian([p.sigma for p in pairs]))
-    places = bright_places(*samples[:2], background, grid, sigma, frames=len(samples))
+    places = bright_places(samples[0], samples[1], background, grid, sigma, frames=len(samples))
     values = samples.reshape(len(samples), -1)[:, places]
     bright = BrightPixels(values, background[grid.block_of(places)])
     return build_noise_model(pairs, background, grid, bright, gain_known=False, fallback=0.0)
 
 
-def _typical_uncertainty(stack: Stack) -> np.ndarray:
+def _typical_uncertainty(samples: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
     """Root mean square of the uncertainties of the valid samples; NaN where there is none."""
-    valid = np.isfinite(stack.samples) & np.isfinite(stack.uncertainty)
-    squares = np.where(valid, stack.uncertainty, 0.0) ** 2
+    valid = np.isfinite(samples) & np.isfinite(uncertainty)
+    squares = np.where(valid, uncertainty, 0.0) ** 2
     with np.errstate(invalid="ignore"):
         return np.sqrt(squares.sum(axis=0) / valid.sum(axis=0))
 
@@ -215,7 +216,9 @@ class ExpectedNoise:
     """Variance for each unit of signal above the background."""
 
 
-def expected_noise(samples: np.ndarray, stack: Stack, noise=None) -> ExpectedNoise:
+def expected_noise(
+    samples: np.ndarray, stack: Stack, noise: NoiseModel | np.ndarray | float | None = None
+) -> ExpectedNoise:
     """Noise of the samples, the first of these that is there.
 
     `noise` (a NoiseModel, an image or a number), the frames' own uncertainties (root mean
@@ -223,7 +226,7 @@ def expected_noise(samples: np.ndarray, stack: Stack, noise=None) -> ExpectedNoi
     """
     shape = samples.shape[1:]
     if noise is None and stack.uncertainty is not None:
-        noise = _typical_uncertainty(stack)
+        noise = _typical_uncertainty(stack.samples, stack.uncertainty)
     if noise is None:
         noise = measure_noise(samples, stack.quantum)
     if isinstance(noise, NoiseModel):

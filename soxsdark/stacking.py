@@ -7,7 +7,7 @@ run, so one sort serves all iterations.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -73,7 +73,13 @@ def _run_mask(ordered: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.nd
     return (row >= first) & (row < last)
 
 
-def _deviation(ordered, first, last, centre, kind) -> np.ndarray:
+def _deviation(
+    ordered: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    centre: np.ndarray,
+    kind: StackDeviation,
+) -> np.ndarray:
     inside = _run_mask(ordered, first, last)
     number = last - first
     if kind == "std":
@@ -84,15 +90,26 @@ def _deviation(ordered, first, last, centre, kind) -> np.ndarray:
     return MAD_TO_SIGMA * run_median(distance, np.zeros_like(number), number)
 
 
-def _clip_once(ordered, first, last, kind, sigma, k) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _clip_once(
+    ordered: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    kind: StackDeviation,
+    sigma: np.ndarray | None,
+    k: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centre, lowest and highest value that survive one clip of the run first to last."""
     centre = run_median(ordered, first, last)
-    deviation = sigma if kind == "noise-model" else _deviation(ordered, first, last, centre, kind)
+    deviation: Any = (
+        sigma if kind == "noise-model" else _deviation(ordered, first, last, centre, kind)
+    )
     with np.errstate(over="ignore"):
         return centre, centre - k * deviation, centre + k * deviation
 
 
-def _run_within(ordered, first, last, lower, upper) -> tuple[np.ndarray, np.ndarray]:
+def _run_within(
+    ordered: np.ndarray, first: np.ndarray, last: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The part of the run first to last that lies between two values, both included."""
     inside = _run_mask(ordered, first, last) & (ordered >= lower) & (ordered <= upper)
     number = inside.sum(axis=0)
@@ -163,7 +180,12 @@ def surviving_run(
     first = np.zeros(count.shape, dtype=np.intp)
     last = count.astype(np.intp)
     touched, bounds = [], np.empty((2, count.size))
-    options = {"deviation": deviation, "sigma": sigma, "k": k, "iterations": iterations}
+    options: dict[str, Any] = {
+        "deviation": deviation,
+        "sigma": sigma,
+        "k": k,
+        "iterations": iterations,
+    }
     for found in clipping_rounds(ordered, count, **options):
         bounds[:, found.at] = found.lower, found.upper
         first[found.at], last[found.at] = found.first, found.last

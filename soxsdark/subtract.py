@@ -42,7 +42,7 @@ class SubtractResult:
     product: Path
     record_file: Path
     metrics: dict[str, float | int | None]
-    record: dict = field(repr=False)
+    record: dict[str, Any] = field(repr=False)
 
 
 def subtract_dark(
@@ -141,26 +141,35 @@ def subtract_files(
     names = _names(frames)
     every = [name for pair in names for name in pair]
     spare_inputs(output, every, [*frames, dark, master_bias])
-    run_id, libraries = uuid.uuid4().hex, (*LIBRARIES, "ccdproc")
+    run_id = uuid.uuid4().hex
     results = []
     with Workspace(output) as work:
         work.check_free(every, overwrite)
         jobs, tools = _prepare(frames, dark, scale, master_bias, instrument)
-        for number, (job, (name, record_name)) in enumerate(zip(jobs, names, strict=True)):
-            result = subtract(job, tools)
-            header = subtracted_header(job, tools, result, run_id, name)
-            written = write_products([Product(work.path(name), result.images, header)])
-            stem = name.removesuffix(PRODUCT_END)
+        for number, (job, pair) in enumerate(zip(jobs, names, strict=True)):
+            stem, libraries = pair[0].removesuffix(PRODUCT_END), (*LIBRARIES, "ccdproc")
             run = RunIdentity(RECIPE, stem, None, run_id, tuple(command), started, libraries)
-            products = [product_entry(file) for file in written]
-            record = subtracted_record(job, tools, result, run, products)
-            write_record(work.path(record_name), record)
-            metrics = {m.name: m.value for m in result.metrics}
-            results.append(SubtractResult(output / name, output / record_name, metrics, record))
+            results.append(_write(work, pair, job, tools, run))
             if progress is not None:
                 progress("frames", number + 1, len(jobs))
         work.publish(every, overwrite=overwrite)
     return results
+
+
+def _write(
+    work: Workspace, names: tuple[str, str], job: Job, tools: Tools, run: RunIdentity
+) -> SubtractResult:
+    """Subtract, and write product and record, of the names given, into the workspace."""
+    name, record_name = names
+    result = subtract(job, tools)
+    header = subtracted_header(job, tools, result, run.run_id, name)
+    written = write_products([Product(work.path(name), result.images, header)])
+    products = [product_entry(file) for file in written]
+    record = subtracted_record(job, tools, result, run, products)
+    write_record(work.path(record_name), record)
+    metrics = {m.name: m.value for m in result.metrics}
+    place = work.directory
+    return SubtractResult(place / name, place / record_name, metrics, record)
 
 
 def _names(frames: Sequence[Path | str]) -> list[tuple[str, str]]:
@@ -177,7 +186,11 @@ def _names(frames: Sequence[Path | str]) -> list[tuple[str, str]]:
 
 
 def _prepare(
-    frames: Sequence, dark_file, scale: Scale, bias_file, instrument: str | None
+    frames: Sequence[Any],
+    dark_file: Path | str,
+    scale: Scale,
+    bias_file: Path | str | None,
+    instrument: str | None,
 ) -> tuple[list[Job], Tools]:
     """Open everything and match it by the headers."""
     if scale not in SCALES:

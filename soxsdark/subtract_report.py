@@ -1,6 +1,7 @@
 """What is said of a frame without its dark: header and record."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from astropy.io import fits
 
@@ -60,8 +61,8 @@ def _md5(dark: Dark) -> str | None:
 
 
 def subtracted_record(
-    job: Job, tools: Tools, result: Result, run: RunIdentity, products: Sequence[dict]
-) -> dict:
+    job: Job, tools: Tools, result: Result, run: RunIdentity, products: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
     about, dark, bias = job.about, tools.dark, tools.bias
     return {
         **run.head(succeeded=True),

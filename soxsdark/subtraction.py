@@ -148,7 +148,7 @@ def _by_ccdproc(
     from astropy import units
     from astropy.nddata import CCDData, StdDevUncertainty
 
-    def ccd(flux, errs, mask) -> CCDData:
+    def ccd(flux: np.ndarray, errs: np.ndarray | None, mask: np.ndarray | None) -> CCDData:
         return CCDData(flux, unit=ELECTRON, uncertainty=StdDevUncertainty(errs), mask=mask)
 
     file = dark.file
@@ -196,7 +196,7 @@ def _bias_share(factor: float, tools: Tools) -> float:
     the errors of the dark bring factor² of it.
     """
     taken = tools.dark.bias
-    same = taken is not None and taken == (tools.bias.path.name, tools.bias.datamd5)
+    same = tools.bias is not None and taken == (tools.bias.path.name, tools.bias.datamd5)
     return 1 - 2 * factor if same else 1.0
 
 

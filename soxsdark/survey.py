@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice, pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from soxsdark.frame import Frame
 from soxsdark.level import FrameLevel
 from soxsdark.orientation import Window
 from soxsdark.parallel import Pool, in_order
+
+if TYPE_CHECKING:
+    from soxsdark.settings_model import MdarkSettings
 
 Step = Callable[[], None]
 
@@ -212,7 +216,13 @@ class _Loaded:
 class _Passage:
     """All frames pass by in order, each read once; what is gathered on the way."""
 
-    def __init__(self, darks: Sequence[RawDark], settings, bad, bias) -> None:
+    def __init__(
+        self,
+        darks: Sequence[RawDark],
+        settings: "MdarkSettings",
+        bad: np.ndarray | None,
+        bias: "MasterBias | None",
+    ) -> None:
         self.darks, self.settings, self.bias = darks, settings, bias
         about = darks[0].about
         self.channels = [
@@ -254,7 +264,11 @@ class _Passage:
                 )
         models = [(channel.place, channel.noise_model()) for channel in self.channels]
         if not exposed:
-            none = {"slope": 0.0, "measured_slope": math.nan, "measured_slope_error": math.nan}
+            none: dict[str, Any] = {
+                "slope": 0.0,
+                "measured_slope": math.nan,
+                "measured_slope_error": math.nan,
+            }
             models = [(place, replace(model, **none)) for place, model in models]
         return join_models(
             models,
@@ -300,7 +314,7 @@ class _Passage:
         return [channel.difference(*both) for channel, *both in parts], first
 
 
-def _clipping(settings) -> dict:
+def _clipping(settings: "MdarkSettings") -> dict[str, Any]:
     """Options of `clip_values`."""
     return {
         "lower": settings.frame_lower_sigma,
@@ -312,7 +326,7 @@ def _clipping(settings) -> dict:
 
 def survey(
     darks: Sequence[RawDark],
-    settings,
+    settings: "MdarkSettings",
     bad: np.ndarray | None = None,
     step: Step = lambda: None,
     threads: int = 1,
@@ -325,7 +339,7 @@ def survey(
     ----------
     darks : sequence of RawDark
         Of one setup.
-    settings : MdarkSettings
+    settings : "MdarkSettings"
     bad : ndarray of bool, shape of the science pixels
         Input bad-pixel map, True = bad: kept out of levels and noise.
     step : callable

@@ -1,5 +1,7 @@
 """SIGTERM, as an exception and as a memory of it."""
 
+from types import FrameType
+
 from soxsdark.errors import ExitCode
 
 
@@ -13,7 +15,7 @@ class Termination:
     def __init__(self) -> None:
         self.requested = False
 
-    def __call__(self, signum, frame) -> None:
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
         """Handle the signal."""
         self.requested = True
         self.check()

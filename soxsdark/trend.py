@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from soxsdark.errors import InputError, UsageError
 from soxsdark.nights import moment_of
@@ -94,7 +95,7 @@ class Trend:
 
     def sets(self) -> list[dict[str, Point]]:
         """The points of each set by metric, in time."""
-        found: dict[tuple, dict[str, Point]] = defaultdict(dict)
+        found: dict[tuple[Any, ...], dict[str, Point]] = defaultdict(dict)
         for point in self.points:
             found[point.mjd or 0.0, point.night, point.set_name][point.metric] = point
         return [found[key] for key in sorted(found)]
@@ -127,7 +128,11 @@ def read_trend(
         rows = database.rows(_QUERY, arm=arm, metrics=json.dumps(names))
     points = [p for p in _scored(Point(**dict(row)) for row in rows) if _is_since(p, since)]
     if not points:
-        which = (arm and f"of arm {arm}", since and "since then", f"with {' or '.join(names)}")
+        which = (
+            arm and f"of arm {arm}",
+            "since then" if since else "",
+            f"with {' or '.join(names)}",
+        )
         raise InputError(f"{products}: no sets {' '.join(filter(None, which if names else ()))}")
     return Trend(tuple(names), tuple(points))
 
@@ -166,7 +171,7 @@ def _chosen(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
 
 def _scored(points: Iterable[Point]) -> Iterator[Point]:
     """Compare each point with those before it."""
-    histories: dict[tuple, deque[float]] = defaultdict(lambda: deque(maxlen=HISTORY))
+    histories: dict[tuple[Any, ...], deque[float]] = defaultdict(lambda: deque(maxlen=HISTORY))
     for point in points:
         history = histories[point.setup, point.frames, point.metric]
         dated = point.mjd is not None

@@ -140,8 +140,9 @@ class Database:
                 problems.append(str(error))
                 continue
             key = f"{night}/{path.name}"
-            is_master = isinstance(run, MasterRun) and run.recipe == "mdark"
-            if is_master and run.run_id != known.pop(key, None):
+            if not isinstance(run, MasterRun) or run.recipe != "mdark":
+                continue
+            if run.run_id != known.pop(key, None):
                 self._put(key, night, run)
         for key in known if names is None else ():
             with self._transaction():
@@ -156,7 +157,7 @@ class Database:
 
     def _put(self, key: str, night: str, run: MasterRun) -> None:
         setup = run.setup
-        times = [f.mjd_obs for f in run.frames if is_datable(f.mjd_obs)]
+        times = [mjd for f in run.frames if is_datable(mjd := f.mjd_obs)]
         facts = (
             night, run.name, run.run_id, run.version, _text(setup.get("instrument")),
             _text(setup.get("arm")), run.frames[0].exposure_time, setup_key(setup),

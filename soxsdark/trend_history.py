@@ -1,9 +1,10 @@
 """What is unusual for a metric: its robust z-score against its own history."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import median, quantiles
+from typing import Any
 
 from soxsdark.kinds import DARK
 from soxsdark.trend_database import Database, setup_key
@@ -138,7 +139,7 @@ def _distinct(metrics: Mapping[str, object]) -> list[str]:
     ]
 
 
-def _jump(metric: Mapping, history: Sequence[float]) -> Jump | None:
+def _jump(metric: Iterable[Any], history: Sequence[float]) -> Jump | None:
     name, value, error, unit = metric
     found = score(name, value, error, history)
     if found is None or abs(found) <= LIMIT:

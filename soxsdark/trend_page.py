@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from soxsdark.pages import render
 from soxsdark.report.trends import draw_trends
-from soxsdark.screen import shown
+from soxsdark.text import shown
 from soxsdark.trend import Point, Trend
 from soxsdark.version import __version__
 

@@ -3,13 +3,13 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
-from soxsdark.errors import UsageError
 from soxsdark.explain import Explanation, explain
 from soxsdark.inputs import Inputs, find_files, open_inputs
 from soxsdark.publish import Workspace, writing
@@ -20,12 +20,10 @@ from soxsdark.tune_file import ID, Line, TuneFile, cell, number, open_tune_file
 from soxsdark.tune_measures import Reference, measure
 from soxsdark.tune_sweep import STAGES, Combination, Stage, Sweep, combinations
 from soxsdark.tune_workbench import Workbench
+from soxsdark.tuned import CURRENT, ROW, SECONDS, SHARE, Pair, Tuned
 from soxsdark.version import __version__
 
 CSV, PAGE = "tune.csv", "tune.html"
-ROW, SHARE, SECONDS = "row", "share-seen", "seconds"
-CURRENT = 0
-"""Row number of the current settings, which have no line in the file."""
 NO_MATTER = {"threads", "memory_limit", "qc_acceptable_ranges"}
 """Settings that change no pixel."""
 
@@ -46,58 +44,8 @@ class Plan:
     """To be explained with the current settings: x and y from 1."""
 
 
-@dataclass(frozen=True)
-class Pair:
-    """The masks of two combinations; images as the products are."""
-
-    rows: tuple[int, int]
-    settings: tuple[Mapping[str, object], Mapping[str, object]]
-    """The swept values of each."""
-    flags: tuple[np.ndarray, np.ndarray] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What came of the sweep."""
-
-    name: str
-    csv: Path
-    page: Path
-    keys: tuple[str, ...]
-    """The swept keys."""
-    current: Line
-    """The current settings, as a line of the file."""
-    lines: tuple[Line, ...]
-    combinations: Mapping[str, Combination]
-    """By the id of their lines."""
-    arm: str | None
-    share_seen: float
-    """Of the pixels; below 1 where the frames do not fit in memory-limit."""
-    new: int
-    """Lines that this call has added."""
-    settings: Path | None = None
-    """The settings file that was used."""
-    overrides: tuple[str, ...] = ()
-    """Keys that ``--set`` has given."""
-    explanation: Explanation | None = None
-
-    def line(self, row: int) -> Line:
-        """The line of that number; the current settings are row 0.
-
-        Raises
-        ------
-        UsageError
-            There is none.
-        """
-        if row == CURRENT:
-            return self.current
-        if not 0 < row <= len(self.lines):
-            raise UsageError(f"no row {row}: there are 1 to {len(self.lines)}, and 0 (current)")
-        return self.lines[row - 1]
-
-
 def tune(
-    inputs,
+    inputs: Any,
     sweeps: Sequence[str],
     settings: Path | str | None = None,
     *,
@@ -132,7 +80,7 @@ def tune(
     compare : (int, int), optional
         Rows whose masks the page compares; 0 is the current settings. None: these and the last.
     pixel : (int, int), optional
-        x and y of a pixel, from 1, that is explained with the current settings.
+        Column and row of a pixel, from 1, that is explained with the current settings.
     progress : callable, optional
         Called with (stage, steps done, steps in all).
 
@@ -143,7 +91,7 @@ def tune(
     """
     plan = Plan(tuple(map(Sweep.parse, sweeps)), random, seed, compare, pixel)
     current, files = Settings.read(settings, overrides), find_files(inputs)
-    calibrations = {"bad_pixel_map": bad_pixel_map, "master_bias": master_bias}
+    calibrations: dict[str, Any] = {"bad_pixel_map": bad_pixel_map, "master_bias": master_bias}
     opened = open_inputs(files, current, **calibrations)
     arm = opened.darks[0].about.arm
     wanted = combinations(
@@ -155,7 +103,7 @@ def tune(
 
 
 def explain_pixel(
-    inputs,
+    inputs: Any,
     x: int,
     y: int,
     settings: Path | str | None = None,
@@ -176,7 +124,7 @@ def explain_pixel(
     """
     from soxsdark.reduction import reduce_set
 
-    calibrations = {"bad_pixel_map": bad_pixel_map, "master_bias": master_bias}
+    calibrations: dict[str, Any] = {"bad_pixel_map": bad_pixel_map, "master_bias": master_bias}
     opened = open_inputs(find_files(inputs), Settings.read(settings, overrides), **calibrations)
     return explain(reduce_set(opened, progress), x, y)
 
@@ -184,7 +132,15 @@ def explain_pixel(
 class _Tuning:
     """One call: what it was asked for, and what it goes through."""
 
-    def __init__(self, bench, current, plan, wanted, output, progress) -> None:
+    def __init__(
+        self,
+        bench: Workbench,
+        current: Settings,
+        plan: Plan,
+        wanted: Sequence[Combination],
+        output: Path,
+        progress: Progress | None,
+    ) -> None:
         self.bench: Workbench = bench
         self.current: Settings = current
         self.plan: Plan = plan
@@ -257,7 +213,9 @@ class _Tuning:
         self.last = key, reduced.master.qual
         return self._line(row, one.swept, reduced, begun, key)
 
-    def _line(self, row, swept, reduced: Reduced, begun: float, key: str) -> dict[str, object]:
+    def _line(
+        self, row: int, swept: Mapping[str, Any], reduced: Reduced, begun: float, key: str
+    ) -> dict[str, object]:
         measures = measure(reduced, self.reference)
         seconds = round(perf_counter() - begun, 3)
         return {ROW: row, **swept, SHARE: self.share, **measures, SECONDS: seconds, ID: key}
@@ -270,14 +228,14 @@ class _Tuning:
         from soxsdark.tune_page import page_of
 
         rows = self.plan.compare or (CURRENT, len(tuned.lines))
-        lines = [tuned.line(row) for row in rows]
-        flags = tuple(self._flags(line) for line in lines)
-        if self.reference.seen is not None:
-            flags = tuple(np.where(self.reference.seen, each, 0) for each in flags)
+        lines = tuned.line(rows[0]), tuned.line(rows[1])
+        flags = self._flags(lines[0]), self._flags(lines[1])
+        if (seen := self.reference.seen) is not None:
+            flags = np.where(seen, flags[0], 0), np.where(seen, flags[1], 0)
         # a page takes memory too
         self.bench.let_go()
-        swept = tuple({key: line[key] for key in tuned.keys} for line in lines)
-        text = page_of(tuned, Pair(rows, swept, flags), self.reference)
+        first, second = ({key: line[key] for key in tuned.keys} for line in lines)
+        text = page_of(tuned, Pair(rows, (first, second), flags), self.reference)
         with Workspace(self.output) as work:
             with writing(work.path(PAGE)):
                 work.path(PAGE).write_bytes(text.encode("utf-8", errors="replace"))
@@ -292,7 +250,7 @@ class _Tuning:
         return self.last[1]
 
 
-def _digest_of_frames(inputs: Inputs, survey: Survey, blocks: Sequence[slice]) -> list:
+def _digest_of_frames(inputs: Inputs, survey: Survey, blocks: Sequence[slice]) -> list[Any]:
     """What says that frames, calibrations and the rows that are seen of them are the same."""
     given, about = (inputs.bad_pixel_map, inputs.master_bias), inputs.darks[0].about
     read = [(a.raw, a.place, a.gain.value) for a in about.amplifiers]

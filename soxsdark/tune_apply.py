@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,8 +14,8 @@ from soxsdark.settings import Settings, default_settings_text
 from soxsdark.settings_layers import ARMS, BOTH_SIDES, EACH_SIDE, SECTION, canonical, show
 from soxsdark.settings_migrate import Migration
 from soxsdark.settings_text import INDENT
-from soxsdark.tune import ROW, Tuned
 from soxsdark.tune_file import ID, Line, number
+from soxsdark.tuned import ROW, Tuned
 from soxsdark.yaml_nodes import compose, read_text
 
 EDITED = "_tuned"
@@ -89,7 +90,7 @@ class _Copy:
             )
         return node
 
-    def _replace(self, target: yaml.MappingNode | None, key: str, text: str) -> bool:
+    def _replace(self, target: Any, key: str, text: str) -> bool:
         """Replace the value of a key, and comment out what it excludes; False: it is not there."""
         found = False
         for name, value in target.value if target else ():
@@ -106,7 +107,7 @@ class _Copy:
         line = f"# {self.remark}\n{' ' * mark.column}"
         self.edits.edits.append((mark.index, mark.index, line))
 
-    def _insert(self, section, target, lines: Sequence[tuple[str, str]]) -> None:
+    def _insert(self, section: Any, target: Any, lines: Sequence[tuple[str, str]]) -> None:
         """Add keys behind the last one of the target, or an arm behind the last of the section."""
         last = _last_scalar(target or section)
         column = (target or section).value[0][0].start_mark.column
@@ -187,7 +188,7 @@ def _rivals(key: str) -> tuple[str, ...]:
     return (BOTH_SIDES,) if key in EACH_SIDE else ()
 
 
-def _scalar(value: object) -> str:
+def _scalar(value: Any) -> str:
     """A value as YAML; JSON is."""
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
     return json.dumps(int(value) if whole else value, ensure_ascii=False)

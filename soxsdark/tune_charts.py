@@ -1,15 +1,15 @@
 """Pictures of a sweep: the curves, and what two settings flag differently."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from soxsdark.report.style import INK, LINE, MUTED, RULE, Picture
 from soxsdark.report.words import number
-from soxsdark.tune import SECONDS, Pair, Tuned
 from soxsdark.tune_curves import Panel, panel_of
 from soxsdark.tune_text import columns_of
+from soxsdark.tuned import SECONDS, Pair, Tuned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,9 +81,9 @@ def _curves(key: str, panels: Sequence[Panel]) -> Picture:
 def _panel(axes: "Axes", panel: Panel) -> None:
     few = len(panel.curves) <= MOST_NAMED
     for place, curve in enumerate(panel.curves):
-        look = {"color": SERIES[place], "marker": "o", "markersize": 3.5} if few else {
-            "color": RULE, "linewidth": 0.8
-        }  # fmt: skip
+        look: dict[str, Any] = {"color": RULE, "linewidth": 0.8}
+        if few:
+            look = {"color": SERIES[place], "marker": "o", "markersize": 3.5}
         axes.plot(curve.x, curve.y, **look)
     if not few:
         axes.plot(panel.mean.x, panel.mean.y, color=LINE, marker="o", markersize=3.5)

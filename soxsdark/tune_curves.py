@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soxsdark.tune import Tuned
 from soxsdark.tune_file import number
 from soxsdark.tune_text import shown
+from soxsdark.tuned import Tuned
 
 FEWEST = 4
 """Points of a curve that can have a knee."""
@@ -84,8 +84,8 @@ def panel_of(tuned: Tuned, key: str, measure: str) -> Panel:
 def _places(key: str, cells: Sequence[str]) -> tuple[dict[str, float], dict[float, str] | None]:
     """Where values lie on the axis; words, and what is not set, one after another."""
     distinct = dict.fromkeys(cells)
-    numbers = {cell: number(cell) for cell in distinct}
-    if None not in numbers.values():
+    numbers = {cell: found for cell in distinct if (found := number(cell)) is not None}
+    if len(numbers) == len(distinct):
         return numbers, None
     places = {cell: float(place) for place, cell in enumerate(distinct)}
     return places, {place: shown(key, cell) for cell, place in places.items()}

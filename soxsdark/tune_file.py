@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from soxsdark.errors import LockedError, ProductError
-from soxsdark.publish import take_lock, writing
+from soxsdark.held_folder import take_lock
+from soxsdark.publish import writing
 
 ID = "id"
 """Column by which a line is known again: a digest of the frames and all settings."""

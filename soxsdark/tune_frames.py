@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class HeldFrames:
     """The frames of a set, and which rows of them are worked on."""
 
     frames: dict[Path, Frame]
-    kept: dict[Path, dict]
+    kept: dict[Path, dict[Any, Any]]
     """Rows of each frame, where only bands are held."""
     blocks: tuple[slice, ...]
     """Rows of the science image that are done at a time; those in none are left out."""
@@ -117,10 +118,11 @@ def hold(inputs: Inputs, others: int, *, spare: int = 0) -> HeldFrames:
     free = int(inputs.settings.values.memory_limit * MIB) - plan.least - others
     row = sum(_row_bytes(dark.frame) for dark in darks)
     needed = row * darks[0].frame.layout.shape[0]
+    kept: dict[Path, dict[Any, Any]] = {}
     if needed <= free:
         read = in_order(HeldFrame.of, (d.frame for d in darks), plan.frame_threads)
         frames: dict[Path, Frame] = {frame.path: frame for frame in read}
-        bands, kept = [slice(0, rows)], {}
+        bands = [slice(0, rows)]
     else:
         frames = {d.frame.path: d.frame for d in darks}
         bands, kept = spread_bands(rows, max(free, 0) // row), {path: {} for path in frames}

@@ -9,10 +9,10 @@ from soxsdark.explain_text import NAMES
 from soxsdark.report.page import template
 from soxsdark.report.style import own_style
 from soxsdark.report.words import fraction, number
-from soxsdark.tune import SECONDS, Pair, Tuned
 from soxsdark.tune_charts import draw_curves, draw_pair
 from soxsdark.tune_measures import Reference
 from soxsdark.tune_text import SAID, bands_note, columns_of, constant_note, rows_of, shown
+from soxsdark.tuned import SECONDS, Pair, Tuned
 from soxsdark.version import __version__
 
 EXAMPLES = 5
@@ -76,14 +76,15 @@ def _kinds(pair: Pair, reference: Reference) -> Iterator[KindRow]:
         if not (first.any() or second.any()):
             continue
         lost, gained = first & ~second, second & ~first
-        counts = (number(int(np.count_nonzero(m))) for m in (first, second, lost, gained))
+        counts = [number(int(np.count_nonzero(m))) for m in (first, second, lost, gained)]
         truly = None
         if bad is not None:
-            truly = tuple(
+            share = [
                 fraction(int(np.count_nonzero(m & bad)), int(np.count_nonzero(m)))
                 for m in (lost, gained)
-            )
-        yield KindRow(name, *counts, truly)
+            ]
+            truly = share[0], share[1]
+        yield KindRow(name, counts[0], counts[1], counts[2], counts[3], truly)
 
 
 def _examples(pair: Pair) -> list[tuple[str, list[tuple[int, int]]]]:

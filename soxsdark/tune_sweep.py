@@ -2,12 +2,13 @@
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import IntEnum
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from soxsdark.errors import SettingsError, UsageError
 from soxsdark.settings import Settings
@@ -130,7 +131,7 @@ class Combination:
 
 def combinations(
     sweeps: Sequence[Sweep],
-    path: Path | None,
+    path: Path | str | None,
     overrides: Sequence[str] = (),
     *,
     arm: str | None = None,
@@ -163,12 +164,12 @@ def combinations(
         raise UsageError(f"--sweep: {twice} is given twice; give it once")
     ordered = sorted(sweeps, key=lambda sweep: STAGES[sweep.key])
     total = prod(len(sweep.values) for sweep in ordered)
-    places = range(total)
+    places: Sequence[int] = range(total)
     if number is not None and number < total:
         places = sorted(random.Random(seed).sample(places, number))  # nosec B311
     elif total > MOST:
         raise UsageError(f"{total} combinations, at most {MOST} are tried; use --random")
-    found: dict[tuple, Combination] = {}
+    found: dict[tuple[Any, ...], Combination] = {}
     for place in places:
         chosen = dict(zip([s.key for s in ordered], _nth(ordered, place), strict=True))
         one = _combination(chosen, path, overrides, arm)
@@ -185,7 +186,9 @@ def _nth(sweeps: Sequence[Sweep], place: int) -> list[object]:
     return values[::-1]
 
 
-def _combination(chosen, path, overrides, arm) -> Combination:
+def _combination(
+    chosen: Mapping[str, Any], path: Path | str | None, overrides: Sequence[str], arm: str | None
+) -> Combination:
     texts = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in chosen.items()]
     own = [text for text in overrides if canonical(text.partition("=")[0].strip()) not in chosen]
     try:

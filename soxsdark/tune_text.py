@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from soxsdark.text import printable
-from soxsdark.tune import CURRENT, ROW, SECONDS, SHARE, Tuned
 from soxsdark.tune_file import ID, Line, number
 from soxsdark.tune_measures import MEASURES, TRUTH_MEASURES
+from soxsdark.tuned import CURRENT, ROW, SECONDS, SHARE, Tuned
 
 SAID = MEASURES | TRUTH_MEASURES
 """What each measure is."""

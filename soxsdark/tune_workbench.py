@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from soxsdark.combine import Combined
+from soxsdark.file_set import FileSet
 from soxsdark.inputs import Inputs, open_inputs
 from soxsdark.orientation import to_product
 from soxsdark.reduction import Reduced, flag_set, stack_set, survey_set
 from soxsdark.settings import Settings
-from soxsdark.sof import FileSet
 from soxsdark.survey import Survey
 from soxsdark.tune_frames import HeldFrames, hold
 from soxsdark.tune_sweep import STAGES, Stage
@@ -27,21 +27,21 @@ class Workbench:
     """The frames of a set, and the stages of the last reduction that the next may share."""
 
     files: FileSet
-    calibrations: Mapping[str, Path | None]
+    calibrations: Mapping[str, Any]
     """As `open_inputs` takes them."""
     inputs: Inputs
     """With the current settings, on held frames."""
     held: HeldFrames
     keep_stack: bool
-    _survey: tuple[tuple, Survey] | None = field(default=None, repr=False)
-    _stack: tuple[tuple, Combined] | None = field(default=None, repr=False)
+    _survey: tuple[tuple[Any, ...], Survey] | None = field(default=None, repr=False)
+    _stack: tuple[tuple[Any, ...], Combined] | None = field(default=None, repr=False)
 
     @classmethod
     def of(
         cls,
         files: FileSet,
         inputs: Inputs,
-        calibrations: Mapping[str, Path | None],
+        calibrations: Mapping[str, Any],
         *,
         keep_stack: bool,
     ) -> "Workbench":
@@ -115,7 +115,7 @@ class Workbench:
         return self.held.put_into(same)
 
 
-def _values(inputs: Inputs, last: Stage) -> tuple:
+def _values(inputs: Inputs, last: Stage) -> tuple[Any, ...]:
     """What the stages up to `last` depend on."""
     values = inputs.settings.values
     return tuple(getattr(values, k.replace("-", "_")) for k, s in STAGES.items() if s <= last)

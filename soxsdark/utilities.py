@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Stacked:
 
 
 def clip_and_stack(
-    frames: Sequence,
+    frames: Sequence[Any],
     *,
     masks: Sequence[np.ndarray | None] | None = None,
     deviation: StackDeviation = "noise-model",
@@ -114,7 +114,7 @@ def clip_and_stack(
     return result
 
 
-def _check_parameters(deviation: str, k: float, iterations: int, frame: dict) -> None:
+def _check_parameters(deviation: str, k: float, iterations: int, frame: dict[str, Any]) -> None:
     if deviation not in get_args(StackDeviation):
         allowed = ", ".join(get_args(StackDeviation))
         raise UsageError(f"deviation should be one of {allowed} (got {deviation!r})")
@@ -134,13 +134,13 @@ class NoiseMap:
 
 
 def create_noise_map(
-    frames: Sequence,
+    frames: Sequence[Any],
     *,
     masks: Sequence[np.ndarray | None] | None = None,
     upper: float = 4.0,
     lower: float | None = None,
     iterations: int = 3,
-    noise=None,
+    noise: "NoiseModel | np.ndarray | float | None" = None,
     equalise_levels: bool = True,
 ) -> NoiseMap:
     """Measure the scatter of each pixel along a stack and flag the noisy ones.

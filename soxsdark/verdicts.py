@@ -116,7 +116,7 @@ class Ranges:
     acceptable: Mapping[str, Ends]
     acceptable_source: str
     """Who says so."""
-    warning: Mapping[str, tuple]
+    warning: Mapping[str, tuple[Any, ...]]
     """(low, high), or (low, high, name of the quantity that they are multiples of)."""
     warning_source: str
     known: Mapping[str, float | None]
@@ -151,7 +151,7 @@ def _of(given: Mapping[str, Any], metric: Metric) -> Any:
     return given.get(metric.name, given.get(metric.general))
 
 
-def _judged(metric: Metric, ranges: Ranges, values: Mapping, hint: str) -> Metric:
+def _judged(metric: Metric, ranges: Ranges, values: Mapping[str, Any], hint: str) -> Metric:
     given = _of(ranges.warning, metric)
     acceptable, warning = _of(ranges.acceptable, metric), _scaled(given, metric, values)
     metric = replace(metric, acceptable=acceptable, warning=warning)
@@ -170,7 +170,9 @@ def _judged(metric: Metric, ranges: Ranges, values: Mapping, hint: str) -> Metri
     return metric
 
 
-def _scaled(given: tuple | None, metric: Metric, values: Mapping) -> Ends | None:
+def _scaled(
+    given: tuple[Any, ...] | None, metric: Metric, values: Mapping[str, Any]
+) -> Ends | None:
     """The ends of a warning range; None if what they are multiples of is not known."""
     if given is None:
         return None
@@ -191,7 +193,7 @@ def _outside(value: float, ends: Ends, margin: float) -> bool:
     return too_low or (high is not None and value > high + margin)
 
 
-def _text(ends: tuple) -> str:
+def _text(ends: tuple[Any, ...]) -> str:
     low, high = (None if end is None else f"{end:.4g}" for end in ends[:2])
     if low and high:
         return f"{low} to {high}"

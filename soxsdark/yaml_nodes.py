@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 from yaml.reader import ReaderError
@@ -43,8 +44,8 @@ class _Composer(yaml.SafeLoader):
 
     depth = 0
 
-    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node:
-        event = self.peek_event()
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise _Refused(
                 "anchors and aliases are not allowed; write the value out", event.start_mark
@@ -103,7 +104,7 @@ def compose(text: str, name: object) -> yaml.Node | None:
 def compose_all(text: str, name: object) -> list[yaml.Node]:
     """Return the root node of each document of a YAML text; otherwise as `compose`."""
     with _composer(text, name) as composer:
-        nodes = []
+        nodes: list[Any] = []
         while composer.check_node():
             nodes.append(composer.get_node())
         return nodes

@@ -7,23 +7,33 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from soxsdark import screen
-from soxsdark.cli import main
+from soxsdark.cli import cli, main
 from soxsdark.compiled import SWITCH, path_in_use
 from soxsdark.settings import default_settings_text
 from soxsdark.simulator import Scene, simulate
 from soxsdark.version import __version__
 
 SOURCE = Path(__file__).resolve().parent.parent
-SETTINGS = (["settings", word] for word in ("init", "show", "check", "schema", "migrate"))
-RECORD = (["record", word] for word in ("schema", "show", "rerun"))
-COMMANDS = ([], ["mdark"], ["simulate"], ["settings"], *SETTINGS, ["record"], *RECORD)
+
+
+def every_command(command: click.Command = cli, *words: str) -> Iterator[list[str]]:
+    yield list(words)
+    if isinstance(command, click.Group):
+        with click.Context(command) as here:
+            for name in command.list_commands(here):
+                yield from every_command(command.get_command(here, name), *words, name)
+
+
+COMMANDS = list(every_command())
 
 
 @pytest.fixture
@@ -69,7 +79,7 @@ def test_help_has_an_example(command, words, option):
     code, out, err = command(*words, option)
     assert (code, err) == (0, "")
     assert out.startswith("Usage: soxsdark")
-    assert re.search(r"\n +Example:\n +soxsdark \w+", out)
+    assert re.search(rf"\n +Example:\n +soxsdark {' '.join(words)}", out)
 
 
 def test_version(command):
@@ -131,6 +141,41 @@ def test_mdark_leaves_alone_what_only_others_need(night, tmp_path):
     )
     done = python("-c", script, "mdark", night.sof, "-o", tmp_path / "o", "-q")
     assert (done.returncode, done.stderr.strip()) == (0, "[]")
+
+
+def test_a_terminal_gets_no_colours():
+    for words in ([], ["--help"], ["mdark", "nothing.sof"], ["instruments"]):
+        leader, follower = os.openpty()
+        script = "import sys; from soxsdark.cli import main; sys.exit(main(sys.argv[1:]))"
+        argv = [sys.executable, "-c", script, *words]
+        ends = {"stdin": follower, "stdout": follower, "stderr": follower}
+        subprocess.run(argv, env=environment(TERM="xterm-256color"), check=False, **ends)
+        shown = os.read(leader, 1 << 16)
+        os.close(leader)
+        os.close(follower)
+        assert shown
+        assert b"\x1b" not in shown
+
+
+WITHOUT_LOCKS = "import sys; sys.modules['fcntl'] = None;"
+
+
+def test_without_posix_there_are_the_functions_for_arrays():
+    script = (
+        f"{WITHOUT_LOCKS} from soxsdark import clip_and_stack;"
+        "print(clip_and_stack([[[1.0]]] * 3, noise=1.0).mean)"
+    )
+    done = python("-c", script)
+    assert (done.stdout, done.stderr) == ("[[1.]]\n", "")
+
+
+@pytest.mark.parametrize("words", [["mdark", "darks.sof"], ["night", "."]])
+def test_without_posix_the_commands_say_so(words, tmp_path):
+    script = f"{WITHOUT_LOCKS} from soxsdark.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = python("-c", script, *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert re.fullmatch(r"soxsdark: files are written on POSIX systems only .*\n", done.stderr)
+    assert python("-c", script, *words, "--help", cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize("folder", [False, True])

@@ -1,5 +1,7 @@
 """Stack-level clipping: sample by sample equal to astropy and to a slow loop; stated rates."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from astropy.nddata import CCDData, InverseVariance, StdDevUncertainty, VarianceUncertainty
@@ -363,6 +365,16 @@ def test_parameters_that_make_no_sense(options):
 def test_no_good_pixel_in_common_has_no_measurable_noise():
     with pytest.raises(UsageError, match="too few good pixels"):
         clip_and_stack(np.full((3, 8, 8), np.nan))
+
+
+def test_uncertainties_that_cannot_be_used_are_refused():
+    data, kind = np.zeros((4, 4)), SimpleNamespace(array=np.ones((4, 4)), uncertainty_type="other")
+    frame = SimpleNamespace(data=data, mask=None, unit=None, uncertainty=kind)
+    with pytest.raises(UsageError, match="uncertainty of type 'other': std, var or ivar"):
+        clip_and_stack([frame] * 3)
+    frame.uncertainty = np.ones((4, 5))
+    with pytest.raises(UsageError, match=r"uncertainty of shape \(4, 5\) on a frame of \(4, 4\)"):
+        clip_and_stack([frame] * 3)
 
 
 @pytest.mark.filterwarnings("error")

@@ -252,6 +252,20 @@ def test_frames_without_any_scatter_are_no_warning():
     assert not found.mask.any()
 
 
+def test_levels_are_let_alone_where_they_are_not_to_be_equalised():
+    frames = np.random.default_rng(3).normal(0, 3, (5, 32, 32))
+    equal = create_noise_map(frames, noise=3.0, equalise_levels=False)
+    np.testing.assert_allclose(equal.noise, create_noise_map(frames, noise=3.0).noise, rtol=0.2)
+    frames[0] -= 1e4
+    assert create_noise_map(frames, noise=3.0, equalise_levels=False).mask.all()
+    assert not create_noise_map(frames, noise=3.0).mask.any()
+
+
+def test_lower_beyond_rounding_is_refused():
+    with pytest.raises(UsageError, match="lower should be at most 7 "):
+        create_noise_map(np.ones((5, 4, 4)), noise=1.0, lower=7.5)
+
+
 def test_the_largest_lower_limit_is_taken():
     frames = np.random.default_rng(4).normal(0, 3, (5, 8, 8))
     assert not create_noise_map(frames, noise=3.0, lower=7.0).mask.any()

@@ -8,7 +8,7 @@ import pytest
 from soxsdark.differences import pair_noise
 from soxsdark.grid import Grid
 from soxsdark.noise_model import NoiseModel, build_noise_model, shot_noise
-from soxsdark.slope import BrightPixels, bright_places, measure_slope
+from soxsdark.slope import BrightPixels, _bin_variance, bright_places, measure_slope
 from soxsdark.stack_input import block_medians, measure_noise
 from tests.reference import blocks_of
 
@@ -309,3 +309,10 @@ def test_block_medians_of_noise(shape, kind, masked):
         good = slice(None) if bad is None else ~bad[rows, columns]
         # some 130 pixels: 1.25 x 9 / sqrt(130), and a step of 1
         assert found[i, j] == pytest.approx(np.median(frame[rows, columns][good]), abs=5)
+
+
+def test_variance_of_a_bin_without_scatter_and_with_no_end_of_outliers():
+    assert _bin_variance(np.zeros(9)) == 0
+    # each clip of such tails finds more to clip: the number of rounds ends it
+    tails = np.random.default_rng(1).standard_cauchy(4000)
+    assert 0 < _bin_variance(tails) < np.var(tails) / 2

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from soxsdark import publish
+from soxsdark import held_folder, publish
 from soxsdark.errors import ExitCode, ProductError
-from soxsdark.publish import PREFIX, Workspace, sweep_orphans, writing
+from soxsdark.held_folder import PREFIX, sweep_orphans
+from soxsdark.publish import Workspace, writing
 
 NAMES = ("d_BPM.fits", "d_MDARK.fits", "d.json")
 
@@ -323,7 +324,7 @@ def test_what_is_not_a_run_s_folder_is_left_alone(tmp_path: Path) -> None:
 def test_a_sweeper_between_making_and_locking(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = publish.tempfile.mkdtemp
+    make = held_folder.tempfile.mkdtemp
     swept = []
 
     def make_and_lose(**options: object) -> str:
@@ -332,7 +333,7 @@ def test_a_sweeper_between_making_and_locking(
             swept.extend(sweep_orphans(tmp_path))
         return folder
 
-    monkeypatch.setattr(publish.tempfile, "mkdtemp", make_and_lose)
+    monkeypatch.setattr(held_folder.tempfile, "mkdtemp", make_and_lose)
     with Workspace(tmp_path) as workspace:
         assert len(swept) == 1
         assert workspace.path("x").parent.is_dir()
@@ -342,7 +343,7 @@ def test_a_sweeper_between_making_and_locking(
 def test_a_sweeper_between_opening_and_locking(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = publish.take_lock
+    take = held_folder.take_lock
     swept = []
 
     def lose_and_take(lock: int) -> bool:
@@ -350,7 +351,7 @@ def test_a_sweeper_between_opening_and_locking(
             swept.extend(sweep_orphans(tmp_path))
         return take(lock)
 
-    monkeypatch.setattr(publish, "take_lock", lose_and_take)
+    monkeypatch.setattr(held_folder, "take_lock", lose_and_take)
     with Workspace(tmp_path) as workspace:
         assert len(swept) == 1
         assert workspace.path("x").parent.name not in swept
@@ -386,7 +387,7 @@ def test_without_locks_a_run_goes_on_and_sweeps_nothing(
         raise OSError(errno.ENOLCK, "No locks available")
 
     (tmp_path / f"{PREFIX}abcdefgh").mkdir()
-    monkeypatch.setattr(publish.fcntl, "flock", no_locks)
+    monkeypatch.setattr(held_folder.fcntl, "flock", no_locks)
     with Workspace(tmp_path) as workspace:
         fill(workspace)
         workspace.publish(NAMES, overwrite=False)
@@ -414,7 +415,7 @@ def test_the_directory_cannot_be_written(
     def refuse(**_: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(publish.tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(held_folder.tempfile, "mkdtemp", refuse)
     with (
         pytest.raises(ProductError, match=rf"cannot be written: {os.strerror(code)}; .* -o$"),
         Workspace(tmp_path),

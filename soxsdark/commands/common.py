@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any, TypedDict
 
 import click
 
@@ -16,7 +17,14 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 ANY_PATH = click.Path(path_type=Path)
 
 
-def example(text: str):
+class Help(TypedDict):
+    """Keywords of a command."""
+
+    epilog: str
+    context_settings: dict[str, Any]
+
+
+def example(text: str) -> Help:
     """Keywords of a command whose help ends with an example."""
     return {"epilog": f"\b\nExample:\n  {text}", "context_settings": CONTEXT}
 

@@ -4,13 +4,21 @@ import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from soxsdark.commands.common import ANY_PATH, example, progress_of, reduction, say
+from soxsdark.termination import Termination
+
+if TYPE_CHECKING:
+    from soxsdark.night import NightReport
 
 
-def _night(context, parameter, value: str | None):
+def _night(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> date | str | None:
     if value is None or value == "last":
         return value
     try:
@@ -52,9 +60,20 @@ def _night(context, parameter, value: str | None):
 @click.option("--instrument", metavar="NAME|YAML", help="Instrument profile.")
 @click.pass_obj
 def night(
-    stop, raw, night, output, settings, quiet, watch, workers, scheduler, overrides, instrument,
-    **options,
-):  # fmt: skip
+    stop: Termination,
+    /,
+    raw: Path,
+    night: Any,
+    output: Path,
+    settings: Path | None,
+    quiet: bool,
+    watch: float | None,
+    workers: int,
+    scheduler: str | None,
+    overrides: tuple[str, ...],
+    instrument: str | None,
+    **options: Any,
+) -> int:
     """Reduce all darks below a folder, set by set, night by night.
 
     Sets are found by the headers of the frames; those that are up to date are left alone. Products
@@ -82,7 +101,7 @@ def night(
             time.sleep(watch)
 
 
-def _workers(count: int, scheduler: str | None) -> AbstractContextManager:
+def _workers(count: int, scheduler: str | None) -> AbstractContextManager[Any]:
     """Who reduces the sets; None is this process."""
     if scheduler:
         from soxsdark.cluster import ClusterWorkers
@@ -95,7 +114,7 @@ def _workers(count: int, scheduler: str | None) -> AbstractContextManager:
     return nullcontext()
 
 
-def _tell(report, quiet: bool, told: set) -> set:
+def _tell(report: "NightReport", quiet: bool, told: set[Any]) -> set[Any]:
     """Show what was not so the last time, and return what is so now.
 
     Results go to stdout, and a line a problem to stderr.

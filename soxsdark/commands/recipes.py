@@ -1,11 +1,18 @@
 """soxsdark mdark, soxsdark mbias."""
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from soxsdark.commands.common import ANY_PATH, example, progress_of, reduction, say
+from soxsdark.termination import Termination
 from soxsdark.text import printable
+
+if TYPE_CHECKING:
+    from soxsdark.recipe import Result
 
 RECIPE_OPTIONS = (
     click.argument(
@@ -28,7 +35,7 @@ RECIPE_OPTIONS = (
 )
 
 
-def _recipe_options(command):
+def _recipe_options(command: Callable[..., int]) -> Callable[..., int]:
     """Give a command the options that all recipes have."""
     for option in reversed(RECIPE_OPTIONS):
         command = option(command)
@@ -40,7 +47,7 @@ def _recipe_options(command):
 @click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
 @click.option("--previous", type=ANY_PATH, metavar="FITS", help="Master dark to compare with.")
 @click.pass_obj
-def mdark(stop, **options) -> int:
+def mdark(stop: Termination, /, **options: Any) -> int:
     """Make a master dark and a mask from a set of raw darks.
 
     The set is a set-of-files (one path a line, then its tag), numina's observing blocks (.yaml), a
@@ -53,7 +60,7 @@ def mdark(stop, **options) -> int:
 @click.command(**example("soxsdark mbias biases.sof -o products"))
 @_recipe_options
 @click.pass_obj
-def mbias(stop, **options) -> int:
+def mbias(stop: Termination, /, **options: Any) -> int:
     """Make a master bias from a set of raw biases, the way mdark stacks darks.
 
     Products: NAME_MBIAS.fits, NAME_MBIAS.json and NAME_MBIAS.log, after the name of the set.
@@ -61,7 +68,18 @@ def mbias(stop, **options) -> int:
     return _run("mbias", stop, **options)
 
 
-def _run(name, stop, inputs, settings, output, overwrite, quiet, verbose, overrides, **options):
+def _run(
+    name: str,
+    stop: Termination,
+    inputs: tuple[Path, ...],
+    settings: Path | None,
+    output: Path,
+    overwrite: bool,
+    quiet: bool,
+    verbose: bool,
+    overrides: tuple[str, ...],
+    **options: Any,
+) -> int:
     """Run a recipe; return the exit code."""
     if quiet and verbose:
         raise click.UsageError("-q and -V exclude each other")
@@ -85,7 +103,7 @@ def _run(name, stop, inputs, settings, output, overwrite, quiet, verbose, overri
     return result.qa_flag.exit_code
 
 
-def _show(result, verbose: bool) -> None:
+def _show(result: "Result", verbose: bool) -> None:
     from soxsdark import screen
 
     click.echo(f"{screen.frames_table(result)}\n\n{screen.results_table(result)}\n")

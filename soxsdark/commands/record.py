@@ -3,12 +3,17 @@
 import sys
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from soxsdark.commands.common import ANY_PATH, example, progress_of, say
 from soxsdark.errors import ExitCode
+from soxsdark.termination import Termination
 from soxsdark.text import printable
+
+if TYPE_CHECKING:
+    from soxsdark.record_rerun import Rerun
 
 
 @click.group(**example("soxsdark record show products/darks.json"))
@@ -50,7 +55,7 @@ def show(file: Path) -> int:
 @click.option("-x", "--overwrite", is_flag=True, help="Replace products that exist.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all pixels are the same.")
 @click.pass_obj
-def rerun(stop, file: Path, output: Path, overwrite: bool, quiet: bool) -> int:
+def rerun(stop: Termination, /, file: Path, output: Path, overwrite: bool, quiet: bool) -> int:
     """Repeat a run from its record, and say whether the pixels are bit-identical.
 
     Inputs are read where they lay, if they have not changed. The exit code is 4 if pixels differ.
@@ -73,7 +78,7 @@ def rerun(stop, file: Path, output: Path, overwrite: bool, quiet: bool) -> int:
     return ExitCode.DONE if result.identical else ExitCode.WRONG_INPUTS
 
 
-def _compared(result) -> list[str]:
+def _compared(result: "Rerun") -> list[str]:
     """Say of each product what is the same, then what else is not as it was."""
     lines = []
     for product in result.products:

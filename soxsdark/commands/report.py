@@ -1,5 +1,7 @@
 """soxsdark report."""
 
+from pathlib import Path
+
 import click
 
 from soxsdark.commands.common import ANY_PATH, example, say
@@ -13,7 +15,9 @@ from soxsdark.text import printable
 @click.option("--plots", type=ANY_PATH, metavar="DIR", help="Put the pictures there, as PNG.")
 @click.option("-x", "--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is good.")
-def report(record, output, plots, overwrite, quiet) -> int:
+def report(
+    record: Path, output: Path | None, plots: Path | None, overwrite: bool, quiet: bool
+) -> int:
     """Make the page of a finished run, as mdark --report does, from its record and its products.
 
     The products lie beside the record. One that has changed since the run is named on the page,

@@ -46,7 +46,14 @@ def init(file: Path, overwrite: bool) -> int:
     "--format", "style", type=click.Choice(FORMATS), default="table", show_default=True,
     help="The table is for people, the others say what is allowed too.",
 )  # fmt: skip
-def show(file, arm, overrides, frame, diff, style) -> int:
+def show(
+    file: Path | None,
+    arm: str | None,
+    overrides: tuple[str, ...],
+    frame: Path | None,
+    diff: bool,
+    style: str,
+) -> int:
     """Show every setting as it holds: value, unit, origin and meaning."""
     from soxsdark import settings_table
     from soxsdark.settings import Settings

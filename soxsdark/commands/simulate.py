@@ -1,14 +1,19 @@
 """soxsdark simulate."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import click
 
 from soxsdark.commands.common import ANY_PATH, example
 from soxsdark.errors import ExitCode
+from soxsdark.termination import Termination
 
 
-def _shape(context, parameter, value: str | None) -> tuple[int, int] | None:
+def _shape(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
     if value is None:
         return None
     rows, _, columns = value.lower().partition("x")
@@ -59,7 +64,7 @@ def _scene_options() -> Iterator[click.Option]:
 @click.argument("directory", type=ANY_PATH, metavar="DIR")
 @click.option("-x", "--overwrite", is_flag=True, help="Replace files that exist.")
 @click.pass_obj
-def simulate(stop, directory, overwrite, **options) -> int:
+def simulate(stop: Termination, /, directory: Path, overwrite: bool, **options: Any) -> int:
     """Write a set of raw darks as the instrument would, a SOF, and the truth about them."""
     from soxsdark.scene import Scene
     from soxsdark.simulator import simulate as write

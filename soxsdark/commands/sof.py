@@ -16,7 +16,14 @@ from soxsdark.text import printable
 @click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML).")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
 @click.option("--instrument", metavar="NAME|YAML", help="Instrument profile.")
-def sof(folder: Path, output: Path, overwrite: bool, settings, overrides, instrument) -> int:
+def sof(
+    folder: Path,
+    output: Path,
+    overwrite: bool,
+    settings: Path | None,
+    overrides: tuple[str, ...],
+    instrument: str | None,
+) -> int:
     """Find the sets of raw darks below a folder, and write a set-of-files for each.
 
     Frames are found by their headers, at any depth; soxspipe reads the files as well.

@@ -1,11 +1,14 @@
 """soxsdark subtract."""
 
 import sys
+from pathlib import Path
+from typing import Any
 
 import click
 
 from soxsdark.commands.common import ANY_PATH, example, progress_of
 from soxsdark.errors import ExitCode
+from soxsdark.termination import Termination
 
 
 @click.command(**example("soxsdark subtract science.fits --dark darks_MDARK.fits -o products"))
@@ -22,7 +25,7 @@ from soxsdark.errors import ExitCode
 @click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="For frames with a pedestal.")
 @click.option("--instrument", metavar="NAME|YAML", help="Instrument profile, if not the dark's.")
 @click.pass_obj
-def subtract(stop, frames, quiet, **options) -> int:
+def subtract(stop: Termination, /, frames: tuple[Path, ...], quiet: bool, **options: Any) -> int:
     """Subtract a master dark from raw frames.
 
     Products: NAME_DSUB.fits (FLUX in electron, QUAL, ERRS) and NAME_DSUB.json of each frame.

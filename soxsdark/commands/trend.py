@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,11 +11,14 @@ from soxsdark.commands.common import ANY_PATH, example, say
 from soxsdark.errors import ExitCode
 from soxsdark.text import printable
 
+if TYPE_CHECKING:
+    from soxsdark.trend import Trend
+
 DAYS = {"d": 1, "w": 7, "y": 365.25}
 REBUILD = "rebuild"
 
 
-def _since(context, parameter, value: str | None) -> float | None:
+def _since(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
     """MJD of a date, or of so many days, weeks or years ago."""
     if value is None:
         return None
@@ -29,7 +33,9 @@ def _since(context, parameter, value: str | None) -> float | None:
     return mjd_of(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
-def _png_name(context, parameter, value: Path | None) -> Path | None:
+def _png_name(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> Path | None:
     if value is not None and value.suffix.lower() != ".png":
         raise click.BadParameter(f"{str(value)!r} does not end in .png, as what is written does")
     return value
@@ -44,7 +50,16 @@ def _png_name(context, parameter, value: Path | None) -> Path | None:
 @click.option("--html", type=ANY_PATH, metavar="HTML", help="Make a page of drawing and table.")
 @click.option("--csv", is_flag=True, help="Print all as comma-separated values.")
 @click.option("-x", "--overwrite", is_flag=True, help="Replace files that exist.")
-def trend(metrics, output, arm, since, plot, html, csv, overwrite) -> int:
+def trend(
+    metrics: tuple[str, ...],
+    output: Path,
+    arm: str | None,
+    since: float | None,
+    plot: Path | None,
+    html: Path | None,
+    csv: bool,
+    overwrite: bool,
+) -> int:
     """Show metrics of all sets that `soxsdark night` has reduced, set by set in time.
 
     A value is marked ! if it jumps against the sets before it, * if its verdict is not GOOD.
@@ -79,7 +94,7 @@ def _rebuild(products: Path) -> int:
     return ExitCode.DONE
 
 
-def _show(found) -> None:
+def _show(found: "Trend") -> None:
     from soxsdark.screen import table
     from soxsdark.trend_page import HEADINGS, LEGEND, table_rows
 
@@ -90,13 +105,13 @@ def _show(found) -> None:
         click.echo(f"\n{LEGEND}")
 
 
-def _png(found) -> bytes:
+def _png(found: "Trend") -> bytes:
     from soxsdark.report.trends import draw_trends
 
     return draw_trends(found.series()).png()
 
 
-def _page(found) -> bytes:
+def _page(found: "Trend") -> bytes:
     from soxsdark.trend_page import page
 
     return page(found)

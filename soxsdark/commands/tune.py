@@ -1,16 +1,21 @@
 """soxsdark tune, soxsdark explain."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import click
 
 from soxsdark.commands.common import ANY_PATH, example, progress_of, reduction, say
 from soxsdark.errors import ExitCode
+from soxsdark.termination import Termination
 from soxsdark.text import printable
 
 FORMATS = ("table", "csv", "json", "markdown")
 PIXEL_HELP = "counted from 1 as FITS and its viewers do, column first"
 
 
-class Pair(click.ParamType):
+class Pair(click.ParamType[tuple[int, int]]):
     """Two whole numbers with a comma between."""
 
     name = "pair"
@@ -18,7 +23,9 @@ class Pair(click.ParamType):
     def __init__(self, letters: str) -> None:
         self.letters = letters
 
-    def convert(self, value, param, ctx) -> tuple[int, int]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
         """Read the text."""
         first, _, second = str(value).partition(",")
         if not (first.strip().isdecimal() and second.strip().isdecimal()):
@@ -64,22 +71,31 @@ class Pair(click.ParamType):
 @click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0).")
 @click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
 @click.pass_obj
-def tune(stop, inputs, sweeps, style, pixel, applied, **options) -> int:
+def tune(
+    stop: Termination,
+    /,
+    inputs: tuple[Path, ...],
+    sweeps: tuple[str, ...],
+    style: str,
+    pixel: tuple[int, int] | None,
+    applied: str | None,
+    **options: Any,
+) -> int:
     """Show what other settings would make of a set of raw darks.
 
     The frames are read once and reduced with every combination of the swept values. DIR/tune.csv
     has a line for each, DIR/tune.html the curves, and what two of them would flag. The same
     command again goes on where the last one was stopped.
     """
-    inputs = inputs[0] if len(inputs) == 1 else list(inputs)
+    given = inputs[0] if len(inputs) == 1 else list(inputs)
     if not sweeps:
         if not pixel or applied:
             raise click.UsageError("give --sweep, or --pixel")
-        return _explain(stop, inputs, *pixel, **_for_pixel(options))
+        return _explain(stop, given, *pixel, **_for_pixel(options))
     run = reduction("tune").tune
     try:
         with progress_of(stop, quiet=False) as progress:
-            found = run(inputs, sweeps, pixel=pixel, progress=progress, **options)
+            found = run(given, sweeps, pixel=pixel, progress=progress, **options)
     except KeyboardInterrupt:
         say("what is done is in tune.csv; the same command goes on from there")
         raise
@@ -100,7 +116,7 @@ def tune(stop, inputs, sweeps, style, pixel, applied, **options) -> int:
     return ExitCode.DONE
 
 
-def _for_pixel(options) -> dict:
+def _for_pixel(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of tune that explain has too."""
     names = ("settings", "overrides", "bad_pixel_map", "master_bias")
     return {name: options[name] for name in names}
@@ -117,7 +133,7 @@ def _for_pixel(options) -> dict:
 @click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0).")
 @click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
 @click.pass_obj
-def explain(stop, sof, x, y, **options) -> int:
+def explain(stop: Termination, /, sof: tuple[Path, ...], x: int, y: int, **options: Any) -> int:
     """Tell everything that happened to one pixel of the products.
 
     X and Y are counted from 1, as FITS and its viewers do, column first. Told are its value in
@@ -126,7 +142,15 @@ def explain(stop, sof, x, y, **options) -> int:
     return _explain(stop, sof, x, y, **options)
 
 
-def _explain(stop, inputs, x, y, output=None, overwrite=False, **options) -> int:
+def _explain(
+    stop: Termination,
+    inputs: Path | Sequence[Path],
+    x: int,
+    y: int,
+    output: Path | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> int:
     from soxsdark.explain_text import explanation_text
     from soxsdark.tune import explain_pixel
 

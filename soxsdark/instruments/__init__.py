@@ -5,7 +5,7 @@ A profile is a YAML file. Those in this folder are known by name; a user's own b
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -108,7 +108,7 @@ class Profile(Declared):
         """Return the detector of an arm; one of which nothing is known if the profile has none."""
         return self.arms.get(arm or ANY_ARM) or self.arms.get(ANY_ARM) or Detector()
 
-    def warning_ranges(self, arm: str | None) -> dict[str, tuple]:
+    def warning_ranges(self, arm: str | None) -> dict[str, tuple[Any, ...]]:
         """Return the warning ranges of the metrics of an arm."""
         own = self.qc_warning_ranges
         if own is None and self.name != GENERIC:
@@ -146,8 +146,9 @@ def load_profile(name_or_path: str | Path) -> Profile:
 
 def own_profile(name_or_path: str | Path | None) -> Path | None:
     """Return the path of a user's own profile; None for one that comes with the program."""
-    own = name_or_path and str(name_or_path).lower().endswith(PROFILE_SUFFIXES)
-    return Path(name_or_path) if own else None
+    if name_or_path and str(name_or_path).lower().endswith(PROFILE_SUFFIXES):
+        return Path(name_or_path)
+    return None
 
 
 def recognise(instrume: str | None) -> Profile:
@@ -191,11 +192,12 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            mark = event.start_mark
             raise yaml.composer.ComposerError(None, None, "aliases are not allowed", mark)
         return super().compose_node(parent, index)
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key.value, str):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -27,7 +27,7 @@ Rotation = Literal[0, 90, 180, 270]
 End = Annotated[float, Field(strict=True, allow_inf_nan=False)] | None
 
 
-def _ordered(ends: tuple) -> tuple:
+def _ordered(ends: tuple[Any, ...]) -> tuple[Any, ...]:
     low, high = ends[:2]
     if low is not None and high is not None and low > high:
         raise ValueError("low above high")
@@ -70,6 +70,17 @@ class _Area(Declared):
     overscan_columns: Range | None = None
     gain: Positive | None = None
     ron: Positive | None = None
+
+    @property
+    def science(self) -> tuple[Range, Range] | None:
+        """Rows and columns of the science pixels; None if they are not known."""
+        return None if self.rows is None or self.columns is None else (self.rows, self.columns)
+
+    @property
+    def overscan(self) -> tuple[Range, Range] | None:
+        """Rows and columns of the overscan; None if there is none."""
+        rows, columns = self.overscan_rows, self.overscan_columns
+        return None if rows is None or columns is None else (rows, columns)
 
     @model_validator(mode="after")
     def _overscan_fits(self) -> Self:

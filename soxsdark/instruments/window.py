@@ -38,11 +38,11 @@ def science_sections(
         Why the frame is not trimmed although the detector's science pixels are known.
     """
     untrimmed = (Section(whole(shape), whole(shape)),)
-    if not detector.areas:
+    if not detector.areas or detector.shape is None:
         return untrimmed, False, None
     by = binning[::-1]
     for factor in (by, (1, 1)):
-        full = tuple(length // n for length, n in zip(detector.shape, factor, strict=True))
+        full = detector.shape[0] // factor[0], detector.shape[1] // factor[1]
         sections = _sections(detector, full, factor)
         if tuple(shape) == full:
             if not trim:
@@ -63,21 +63,21 @@ def _sections(detector: "Detector", full: tuple[int, int], factor: tuple[int, in
     """Whole science pixels of a binned raw frame; `full` and `factor` are (rows, columns) of it."""
 
     def raw(rows: tuple[int, int], columns: tuple[int, int]) -> Window:
-        turned = tuple(
+        down, across = (
             slice(-(-start // n), stop // n)
             for (start, stop), n in zip(
                 (rows, columns), turned_lengths(factor, detector.rotation), strict=True
             )
         )
-        return raw_window(turned, full, detector.rotation)
+        return raw_window((down, across), full, detector.rotation)
 
-    found = [raw(area.rows, area.columns) for area in detector.areas]
+    found = [raw(*area.science) for area in detector.areas if area.science]
     return tuple(
         Section(
             raw=window,
             place=_place(window, found),
             name=getattr(area, "name", ""),
-            overscan=area.overscan_rows and raw(area.overscan_rows, area.overscan_columns),
+            overscan=None if area.overscan is None else raw(*area.overscan),
             reference=_reference(window, full, factor, detector.reference_pixels),
         )
         for area, window in zip(detector.areas, found, strict=True)
@@ -93,7 +93,7 @@ def _place(window: Window, every: Sequence[Window]) -> Window:
         }
         start = sum(stop - start for start, stop in before)
         place.append(slice(start, start + window[axis].stop - window[axis].start))
-    return tuple(place)
+    return place[0], place[1]
 
 
 def _reference(

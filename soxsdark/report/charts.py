@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -85,7 +85,9 @@ def _decades(shown: Histogram) -> list[float]:
     return [tick for tick in (*(-d for d in decades), 0.0, *decades) if low <= tick <= high]
 
 
-def draw_frames(frames: Sequence[Mapping], pixels: int, header_ron: float | None) -> Picture:
+def draw_frames(
+    frames: Sequence[Mapping[str, Any]], pixels: int, header_ron: float | None
+) -> Picture:
     """Level, read noise and clipped shares of each frame against time.
 
     Parameters
@@ -99,7 +101,7 @@ def draw_frames(frames: Sequence[Mapping], pixels: int, header_ron: float | None
     """
     times = [time_of(frame.get("mjd-obs")) for frame in frames]
     dated = None not in times
-    x = times if dated else list(range(1, len(frames) + 1))
+    x: Any = times if dated else list(range(1, len(frames) + 1))
     series = _series(frames, pixels)
     figure, axes = _panels(len(series), sharex=True)
     for panel, (label, values) in zip(axes, series.items(), strict=True):
@@ -165,14 +167,14 @@ def draw_profiles(
     )
 
 
-def _panels(count: int, **shared) -> tuple["Figure", list["Axes"]]:
+def _panels(count: int, **shared: Any) -> tuple["Figure", list["Axes"]]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=SIZE, layout="constrained")
     return figure, list(figure.subplots(count, squeeze=False, **shared)[:, 0])
 
 
-def _series(frames: Sequence[Mapping], pixels: int) -> dict[str, list[float]]:
+def _series(frames: Sequence[Mapping[str, Any]], pixels: int) -> dict[str, list[float]]:
     """What is drawn of the frames, by its label."""
     clipped = [_value(f, "clipped-low") + _value(f, "clipped-high") for f in frames]
     series = {
@@ -185,7 +187,7 @@ def _series(frames: Sequence[Mapping], pixels: int) -> dict[str, list[float]]:
     return {label: values for label, values in series.items() if np.isfinite(values).any()}
 
 
-def _value(frame: Mapping, key: str) -> float:
+def _value(frame: Mapping[str, Any], key: str) -> float:
     value = frame.get(key)
     return float("nan") if value is None else float(value)
 
@@ -194,9 +196,10 @@ def _time_axis(axes: "Axes", dated: bool, count: int) -> None:
     if dated:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-        locator = AutoDateLocator(minticks=3, maxticks=8)
+        locator: Any = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        formatter: Any = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(formatter)
         axes.set_xlabel("start of the exposure [UTC]")
     else:
         axes.set_xlabel("number of the frame")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -90,9 +91,9 @@ def digest(
     """
     shape, good = images.flux.shape, images.flags == 0
     side = max(-(-length // most) for length, most in zip(sorted(shape), MOST_BINS, strict=True))
-    box = settings.get("background-box")
+    box: Any = settings.get("background-box")
     box = DEFAULT_BOX if box is None else int(box)
-    excess, sigma = _excess(images, box, amplifiers or [Amplifier((0, None), (0, None))])
+    excess, sigma = _excess(images, box, amplifiers or [Amplifier((0, shape[0]), (0, shape[1]))])
     floor = float(np.fmax(sigma, np.median(images.errs)))
     return Digest(
         shape=shape,
@@ -172,7 +173,7 @@ def _histogram(excess: np.ndarray, flags: np.ndarray, floor: float, step: float)
     least = min(-3.0, float(stretched.min(initial=0)))
     most = max(3.0, float(stretched.max(initial=0)))
 
-    def count(chosen) -> np.ndarray:
+    def count(chosen: np.ndarray | slice) -> np.ndarray:
         return np.histogram(stretched[chosen], HISTOGRAM_BINS, range=(least, most))[0]
 
     kinds = (Flag.HOT, Flag.COLD, Flag.NOISY)

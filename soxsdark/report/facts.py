@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from soxsdark.errors import InputError
 from soxsdark.kinds import BIAS, DARK, Kind
@@ -61,7 +62,7 @@ class FileRow:
     sha256: str
 
 
-def kind_of(record: Mapping) -> Kind:
+def kind_of(record: Mapping[str, Any]) -> Kind:
     """Dark or bias.
 
     Raises
@@ -77,23 +78,23 @@ def kind_of(record: Mapping) -> Kind:
     )
 
 
-def settings_of(record: Mapping) -> dict[str, object]:
+def settings_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """The values of the settings."""
     return {key: entry.get("value") for key, entry in record.get("settings", {}).items()}
 
 
-def value_of(record: Mapping, metric: str) -> float | None:
+def value_of(record: Mapping[str, Any], metric: str) -> float | None:
     """The value of a metric; None where there is none."""
     return record.get("metrics", {}).get(metric, {}).get("value")
 
 
-def step(record: Mapping) -> float:
+def step(record: Mapping[str, Any]) -> float:
     """By what the values of the master differ at least, electrons; 0 where that is not known."""
     gain = (record.get("gain") or {}).get("value")
     return gain / len(record["frames"]) if isinstance(gain, int | float) else 0.0
 
 
-def amplifiers(record: Mapping, shape: tuple[int, int]) -> list[Amplifier]:
+def amplifiers(record: Mapping[str, Any], shape: tuple[int, int]) -> list[Amplifier]:
     """Where the amplifiers are in products of `shape`; empty where there are not several."""
     known = [a for a in record.get("amplifiers") or [] if a.get("rows") and a.get("columns")]
     if len(known) < 2:
@@ -105,7 +106,7 @@ def amplifiers(record: Mapping, shape: tuple[int, int]) -> list[Amplifier]:
     return [Amplifier((r.start, r.stop), (c.start, c.stop)) for r, c in turned]
 
 
-def thresholds(record: Mapping, noise_floor: float) -> dict[str, float]:
+def thresholds(record: Mapping[str, Any], noise_floor: float) -> dict[str, float]:
     """The thresholds of hot and cold pixels with their labels, electrons above the background."""
     values, found = settings_of(record), {}
     if (sigma := values.get("cold-pixel-sigma")) is not None:
@@ -118,7 +119,7 @@ def thresholds(record: Mapping, noise_floor: float) -> dict[str, float]:
     return found
 
 
-def qc_rows(record: Mapping) -> Iterator[QcRow]:
+def qc_rows(record: Mapping[str, Any]) -> Iterator[QcRow]:
     """The metrics, in their order."""
     for name, entry in record.get("metrics", {}).items():
         value, symbol = entry.get("value"), entry.get("unit") or ""
@@ -133,7 +134,7 @@ def qc_rows(record: Mapping) -> Iterator[QcRow]:
         )
 
 
-def _ranges(entry: Mapping) -> Iterator[str]:
+def _ranges(entry: Mapping[str, Any]) -> Iterator[str]:
     for key, name in (("acceptable-range", "acceptable"), ("warning-range", "expected")):
         low, high = entry.get(key) or (None, None)
         if low is not None and high is not None:
@@ -142,20 +143,20 @@ def _ranges(entry: Mapping) -> Iterator[str]:
             yield f"{name} {'≥' if high is None else '≤'} {number(low if high is None else high)}"
 
 
-def reasons(record: Mapping) -> list[tuple[str, str]]:
+def reasons(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(verdict, why) of every metric that is not good, the bad ones first."""
     found = [(row.verdict, row.why or row.name) for row in qc_rows(record)]
     worst = [pair for pair in found if pair[0] in VERDICTS[1:]]
     return sorted(worst, key=lambda pair: -VERDICTS.index(pair[0]))
 
 
-def warnings_of(record: Mapping) -> list[str]:
+def warnings_of(record: Mapping[str, Any]) -> list[str]:
     """The warnings that no metric has said."""
     said = {why for _, why in reasons(record)}
     return [line for line in record.get("warnings", []) if line not in said]
 
 
-def frame_rows(record: Mapping, pixels: int) -> Iterator[FrameRow]:
+def frame_rows(record: Mapping[str, Any], pixels: int) -> Iterator[FrameRow]:
     """The frames, in their order."""
     for frame in record.get("frames", []):
         clipped = (frame.get("clipped-low") or 0) + (frame.get("clipped-high") or 0)
@@ -172,7 +173,7 @@ def frame_rows(record: Mapping, pixels: int) -> Iterator[FrameRow]:
         )
 
 
-def input_rows(record: Mapping) -> list[FileRow]:
+def input_rows(record: Mapping[str, Any]) -> list[FileRow]:
     """The raw frames and the calibrations."""
     entries = [(frame, "raw frame") for frame in record.get("frames", [])]
     for key, what in (("bad-pixel-map", "bad-pixel map"), ("master-bias", "master bias")):
@@ -186,7 +187,7 @@ def input_rows(record: Mapping) -> list[FileRow]:
     return rows
 
 
-def setting_rows(record: Mapping) -> list[tuple[str, str, str]]:
+def setting_rows(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(key, value, origin) of all settings, those that someone has set first."""
     rows = [
         (key, _setting(entry.get("value")), str(entry.get("origin", NONE)))
@@ -205,7 +206,7 @@ def _setting(value: object) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def setup_rows(record: Mapping) -> list[tuple[str, str]]:
+def setup_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the frames have in common, and where gain, read noise and saturation come from."""
     rows = [("profile", str(record.get("instrument-profile", NONE)))]
     for key, value in record.get("setup", {}).items():
@@ -222,7 +223,7 @@ def setup_rows(record: Mapping) -> list[tuple[str, str]]:
     return rows
 
 
-def moment(record: Mapping, key: str) -> datetime | None:
+def moment(record: Mapping[str, Any], key: str) -> datetime | None:
     """A time of the record, whether it is being made or was read."""
     value = record.get(key)
     return datetime.fromisoformat(value) if isinstance(value, str) else value

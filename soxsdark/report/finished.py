@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from soxsdark.errors import InputError
 from soxsdark.publish import Workspace
@@ -78,7 +79,7 @@ def report_run(
     return Finished(page, tuple(folder / file for file in pictures), tuple(doubts))
 
 
-def _read(path: Path) -> dict:
+def _read(path: Path) -> dict[str, Any]:
     record = read_record(path)
     if not record.succeeded:
         raise InputError(f"{path}: the run failed and made no products: {record.error.message}")
@@ -91,7 +92,7 @@ def _ending(paths: Iterable[Path], end: str) -> Path | None:
     return next((path for path in paths if path.name.endswith(end)), None)
 
 
-def _doubt(path: Path, product: Mapping) -> str:
+def _doubt(path: Path, product: Mapping[str, Any]) -> str:
     """Say what is wrong with a product; empty if nothing."""
     try:
         found = sha256_of(path)

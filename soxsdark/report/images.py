@@ -55,7 +55,8 @@ def of_products(master: Path, mask: Path | None) -> Images:
         if image is not None and image.shape != found["FLUX"].shape:
             shapes = f"{image.shape}, FLUX has {found['FLUX'].shape}"
             raise InputError(f"{master.parent}: the image {name} has the shape {shapes}")
-    return Images(*(found[name] for name in names), noise, _target(header))
+    flux, errs, qual, used = (found[name] for name in names)
+    return Images(flux, errs, qual, used, noise, _target(header))
 
 
 def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, np.ndarray], "fits.Header"]:

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from soxsdark.report.words import fraction, number
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 STRETCH = (1.0, 99.0)
 """Percentiles of the binned image at the ends of the colours."""
@@ -82,7 +83,16 @@ def _limits(image: np.ndarray) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _smooth(image, found: Digest, amplifiers, *, name, title, label, caption) -> Picture:
+def _smooth(
+    image: np.ndarray,
+    found: Digest,
+    amplifiers: Sequence[Amplifier],
+    *,
+    name: str,
+    title: str,
+    label: str,
+    caption: str,
+) -> Picture:
     figure, axes = _empty_map(found.shape, amplifiers)
     low, high = _limits(image)
     shown = _show(axes, image, found, cmap=COLOUR_MAP, vmin=low, vmax=high)
@@ -98,7 +108,7 @@ def _smooth(image, found: Digest, amplifiers, *, name, title, label, caption) ->
     return Picture(name, title, caption, alt, figure)
 
 
-def _classes(found: Digest, amplifiers) -> Picture:
+def _classes(found: Digest, amplifiers: Sequence[Amplifier]) -> Picture:
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
@@ -127,7 +137,9 @@ def _classes(found: Digest, amplifiers) -> Picture:
     return Picture("mask", "Bad pixels", caption, f"Map of the bad pixels by kind: {said}", figure)
 
 
-def _empty_map(shape: tuple[int, int], amplifiers, lowest: float = 0.0) -> tuple["Figure", "Axes"]:
+def _empty_map(
+    shape: tuple[int, int], amplifiers: Sequence[Amplifier], lowest: float = 0.0
+) -> tuple["Figure", "Axes"]:
     from matplotlib.figure import Figure
 
     height, width = map_size(shape)
@@ -138,8 +150,8 @@ def _empty_map(shape: tuple[int, int], amplifiers, lowest: float = 0.0) -> tuple
     axes = figure.add_axes(part, xlabel="x [pixel]", ylabel="y [pixel]")
     axes.grid(visible=False)
     axes.set(xlim=(0.5, shape[1] + 0.5), ylim=(0.5, shape[0] + 0.5), autoscale_on=False)
-    for axis, length in (("x", width), ("y", height)):
-        axes.locator_params(axis=axis, nbins=max(2, int(length * 1.3)))
+    axes.locator_params(axis="x", nbins=max(2, int(width * 1.3)))
+    axes.locator_params(axis="y", nbins=max(2, int(height * 1.3)))
     for amplifier in amplifiers:
         _border(axes, amplifier, shape)
     return figure, axes
@@ -156,7 +168,7 @@ def _border(axes: "Axes", amplifier: Amplifier, shape: tuple[int, int]) -> None:
         axes.plot(np.add(x, 0.5), np.add(y, 0.5), color=BORDER, linewidth=0.8, linestyle=DASHES)
 
 
-def _show(axes: "Axes", image: np.ndarray, found: Digest, **colours):
+def _show(axes: "Axes", image: np.ndarray, found: Digest, **colours: Any) -> "AxesImage":
     down, across = image.shape
     extent = (0.5, across * found.side + 0.5, 0.5, down * found.side + 0.5)
     return axes.imshow(

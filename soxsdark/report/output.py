@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from soxsdark.publish import Workspace, writing
 from soxsdark.report import facts, picture_file
@@ -11,7 +12,7 @@ from soxsdark.report.page import draw, page_of
 
 
 def write_report(
-    record: Mapping,
+    record: Mapping[str, Any],
     name: str,
     images: Images,
     *,
@@ -48,7 +49,9 @@ def write_report(
         with writing(page):
             # a file name that is not UTF-8 arrives as lone surrogates
             page.write_bytes(text.encode("utf-8", errors="replace"))
-    files = {picture_file(name, p.name): p for p in pictures} if plots is not None else {}
+    if plots is None:
+        return []
+    files = {picture_file(name, p.name): p for p in pictures}
     for file, picture in files.items():
         with writing(plots.path(file)):
             plots.path(file).write_bytes(picture.png())

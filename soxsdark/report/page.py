@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from soxsdark.report import facts
 from soxsdark.report.charts import draw_frames, draw_histogram, draw_profiles
@@ -24,7 +24,7 @@ SUMMARY = {
 MARKS = {"GOOD": "✓", "PARTIAL": "!", "BAD": "✕"}
 
 
-def draw(record: Mapping, found: Digest) -> list[Picture]:
+def draw(record: Mapping[str, Any], found: Digest) -> list[Picture]:
     """All pictures of a run.
 
     Parameters
@@ -47,7 +47,7 @@ def draw(record: Mapping, found: Digest) -> list[Picture]:
 
 
 def page_of(
-    record: Mapping,
+    record: Mapping[str, Any],
     name: str,
     images: Images,
     found: Digest,

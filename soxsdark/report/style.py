@@ -5,7 +5,7 @@ variable with another value where the reader's screen is dark.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -128,7 +128,7 @@ class Picture:
 
 
 def _variables() -> str:
-    def root(pairs) -> str:
+    def root(pairs: Iterable[tuple[str, str]]) -> str:
         return ":root{" + ";".join(f"--c{name[1:]}:{value}" for name, value in pairs) + "}"
 
     light, dark = root(zip(DARK, DARK, strict=True)), root(DARK.items())

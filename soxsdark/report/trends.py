@@ -1,7 +1,7 @@
 """The picture of trends: a panel for each metric of each setup."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from soxsdark.flags import Flag
 from soxsdark.report.style import BAND, CLASS_COLOURS, INK, LINE, MUTED, Picture, own_style
@@ -10,6 +10,7 @@ from soxsdark.trend_history import is_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from soxsdark.trend import Point
 
@@ -19,7 +20,7 @@ PANEL = (4.2, 1.7)
 """Inches: width and height of a panel."""
 JUMP, DOUBTFUL = CLASS_COLOURS[Flag.HOT], CLASS_COLOURS[Flag.NOISY]
 
-RING = {
+RING: dict[str, Any] = {
     "linestyle": "none", "markerfacecolor": "none", "markeredgewidth": 1.5, "markersize": 8,
 }  # fmt: skip
 
@@ -71,7 +72,7 @@ def _draw_panel(axes: "Axes", metric: str, points: Sequence["Point"]) -> None:
         return
     symbol = unit(points[0].unit)
     axes.set_ylabel(f"{metric}\n[{symbol}]" if symbol else metric)
-    times = [time_of(point.mjd) for point in points]
+    times: Any = [time_of(point.mjd) for point in points]
     low, high = points[-1].acceptable_low, points[-1].acceptable_high
     values = [point.value for point in points]
     axes.plot(times, values, color=LINE, marker="o", markersize=3, linewidth=0.7)
@@ -81,7 +82,7 @@ def _draw_panel(axes: "Axes", metric: str, points: Sequence["Point"]) -> None:
         ([p.is_doubtful for p in points], DOUBTFUL, "s", 8),
         ([p.is_jump for p in points], JUMP, "o", 11),
     ):
-        x = [time for time, is_so in zip(times, chosen, strict=True) if is_so]
+        x: Any = [time for time, is_so in zip(times, chosen, strict=True) if is_so]
         y = [value for value, is_so in zip(values, chosen, strict=True) if is_so]
         axes.plot(x, y, marker=marker, markeredgecolor=colour, **RING | {"markersize": size})
     axes.ticklabel_format(axis="y", useOffset=False)
@@ -103,7 +104,7 @@ def _range(axes: "Axes", low: float | None, high: float | None) -> None:
         axes.axhline(end, color=LINE, linewidth=0.8, linestyle="--")
 
 
-def _legend(figure) -> None:
+def _legend(figure: "Figure") -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -123,7 +124,8 @@ def _legend(figure) -> None:
 def _time_axis(axes: "Axes") -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(minticks=3, maxticks=6)
+    locator: Any = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    formatter: Any = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
     axes.set_xlabel("start of the first exposure [UTC]")
