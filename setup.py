@@ -50,6 +50,7 @@ setup(
         # Of soxspipe's surroundings, and not called: importing it changes TERM and needs six, its
         # tables need unicodecsv, neither of which it declares.
         "fundamentals>=2.8.3",
+        "six",
         "pyyaml>=6.0",
         "pydantic>=2.7",
         "tabulate>=0.9",
