@@ -62,7 +62,7 @@ setup(
     extras_require={
         "check": ["bandit>=1.7.8", "pip-audit>=2.7"],
         "fuzz": ["atheris>=2.3"],
-        "cluster": ["distributed>=2024.1"],
+        "cluster": ["distributed>=2025.7"],
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.5",
@@ -71,7 +71,7 @@ setup(
             "scipy>=1.11",
             "build>=1.2",
             "twine>=6",
-            "distributed>=2024.1",
+            "distributed>=2025.7",
             "pytest-cov>=5",
             "pytest-randomly>=3.15",
         ],

@@ -78,21 +78,29 @@ class ClusterWorkers:
     def slots(self) -> int:
         """Sets to be under way; the workers of a cluster come and go."""
         if self._client.status == "closed":
-            raise InputError(
-                f"{self._address}: the Dask scheduler is gone; the next run does what is missing"
-            )
+            raise self._gone()
         with suppress(OSError):  # while it connects again the number is as before
             self._threads = sum(self._client.nthreads().values())
         return AHEAD * max(1, self._threads)
 
     def submit(self, job: Job) -> "Future[SetResult]":
         """Reduce a set on whichever worker is free; unless the settings say else, in one thread."""
+        from distributed.client import ClosedClientError
+
         if job.settings.for_arm(job.dark_set.arm).values.threads is None:
             job = replace(job, settings=job.settings.with_values({"threads": 1}, "--scheduler"))
-        future = self._executor.submit(_work, job, __version__, self._off.name)
+        try:
+            future = self._executor.submit(_work, job, __version__, self._off.name)
+        except ClosedClientError as error:
+            raise self._gone() from error
         self._pending.add(future)
         future.add_done_callback(self._pending.discard)
         return future
+
+    def _gone(self) -> InputError:
+        return InputError(
+            f"{self._address}: the Dask scheduler is gone; the next run does what is missing"
+        )
 
     def _call_off(self) -> None:
         if self._client.status != "running":  # nobody is there to be told

@@ -294,7 +294,8 @@ def test_half_the_memory_of_the_promise_is_enough(tmp_path):
     assert ended(process) == (0, "", "")
 
 
-@pytest.mark.parametrize("mib", [130, 160, 180, 200])
+# with less, Python fails to import in ways of its own
+@pytest.mark.parametrize("mib", [160, 180, 200])
 def test_a_want_of_memory_is_one_line(raw, tmp_path, mib):
     made = simulate(tmp_path / "n", Scene(shape=(2048, 2048), frames=3))
     process = started(
