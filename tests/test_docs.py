@@ -17,6 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from soxsdark.cli import COMMANDS
+from soxsdark.flags import Flag
+
 TOP = Path(__file__).parent.parent
 DOCS = TOP / "docs"
 REFERENCE = runpy.run_path(str(DOCS / "reference.py"))
@@ -149,6 +152,22 @@ def test_links_of_the_readme_lead_somewhere():
         heads = re.findall(r"^#+ (.*)$", (TOP / target).read_text("utf-8"), re.MULTILINE)
         slugs = [re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads]
         assert not anchor or anchor in slugs, f"{target}#{anchor}"
+
+
+def first_cells(heading: str) -> list[str]:
+    """The first cell of each row of the README's tables below a heading."""
+    part = (TOP / "README.md").read_text("utf-8").partition(f"\n## {heading}\n")[2]
+    rows = re.findall(r"^\| (.*?) \|", part.partition("\n## ")[0], re.MULTILINE)
+    return [row for row in rows if row not in ("value", "command")]
+
+
+def test_readme_has_every_flag():
+    assert first_cells("Flags") == [str(int(flag)) for flag in Flag]
+
+
+def test_readme_has_every_command():
+    told = {re.match(r"`soxsdark (\w+)", cell)[1] for cell in first_cells("Other commands")}
+    assert told | {"mdark", "completion"} == set(COMMANDS)
 
 
 def table_of(name: str) -> list[list[float]]:
