@@ -441,9 +441,17 @@ def test_bug_is_one_line_and_a_traceback_in_the_log(command, night, tmp_path, mo
     monkeypatch.setattr("soxsdark.reduction.judge", broken)
     code, out, err = command("mdark", night.sof, "-o", tmp_path)
     assert (code, out) == (70, "")
-    assert re.fullmatch(r"soxsdark: a bug in soxsdark \(ZeroDivisionError at .*\); see .*\n", err)
+    log = re.escape(str(tmp_path / "darks_FAILED.log"))
+    assert re.fullmatch(rf"soxsdark: a bug in soxsdark \(Zero[^)]* at .*\); see {log}\n", err)
     assert "Traceback" in (tmp_path / "darks_FAILED.log").read_text()
     assert not (tmp_path / "darks.json").exists()
+
+
+def test_bug_of_a_command_without_a_log_names_none(command, monkeypatch):
+    monkeypatch.setattr("soxsdark.settings_schema.settings_schema_text", lambda: 1 / 0)
+    code, out, err = command("settings", "schema")
+    assert (code, out) == (70, "")
+    assert re.fullmatch(r"soxsdark: a bug in soxsdark \(Zero[^)]* at .*: division by zero\)\n", err)
 
 
 def test_orphans_of_a_killed_run_are_swept(command, night, tmp_path):
