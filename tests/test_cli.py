@@ -82,6 +82,14 @@ def test_help_has_an_example(command, words, option):
     assert re.search(rf"\n +Example:\n +soxsdark {' '.join(words)}", out)
 
 
+@pytest.mark.parametrize("words", [(), ("settings",), ("record",)])
+def test_what_a_command_does_fits_its_line(command, words):
+    table = command(*words, "--help")[1].partition("Commands:\n")[2].partition("Example:")[0]
+    lines = table.split("\n")[: table.strip().count("\n") + 1]
+    assert len(lines) > 2
+    assert [line for line in lines if not line.endswith(".") or line.endswith("...")] == []
+
+
 def test_version(command):
     code, out, _ = command("--version")
     assert code == 0
