@@ -41,7 +41,7 @@ class Scene:
         A value that makes no sense.
     """
 
-    arm: str = _option("NIR", "NIR or VIS (SOXS); UVB, XSH-VIS or XSH-NIR (X-shooter); MEGARA")
+    arm: str = _option("NIR", ", ".join(f"{key} ({arm.instrument})" for key, arm in ARMS.items()))
     frames: int = _option(5, "number of frames", 1)
     exptime: float = _option(None, "exposure time of one DIT, s; 0 = biases", 0)
     seed: int = _option(1, "seed: the same seed gives the same files", 0)
