@@ -1,6 +1,7 @@
 """What the header of an image says of how its pixels are stored."""
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -8,16 +9,30 @@ from astropy.io import fits
 
 from soxsdark.fits_bytes import PixelLayout
 
+_LEFT_OUT = re.compile(r"COMMENT|HISTORY|XTENSION||.*[*?].*|.*\.\.\.", re.DOTALL)
+"""Keywords of one header alone, and damaged ones that astropy would take for patterns of others."""
+
 
 def joined(primary: fits.Header, own: fits.Header) -> fits.Header:
     """Return the primary header, updated with that of the HDU of the pixels."""
     joined = primary.copy()
     if own is not primary:
         for card in own.cards:
-            if card.keyword in ("COMMENT", "HISTORY", "", "XTENSION"):
+            if _LEFT_OUT.fullmatch(card.keyword):
                 continue
             joined[card.keyword] = (card.value, card.comment)
     return joined
+
+
+def readable(header: fits.Header) -> fits.Header:
+    """Return a copy without the cards that cannot be read."""
+    kept = header.copy()
+    for number in reversed(range(len(kept))):
+        try:
+            _ = kept.cards[number].value, kept.cards[number].comment
+        except (fits.VerifyError, ValueError):
+            del kept[number]
+    return kept
 
 
 def _number(header: fits.Header, key: str, default: float) -> float:
