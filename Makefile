@@ -1,10 +1,10 @@
 # make demo: a master dark from simulated raws. make test: the tests. make test-slow: the long ones.
 # make coverage: what the tests take. make test-newest: with the newest of every dependency.
-# make schema, make man: the published schema of records and the manual page, made anew.
+# make reference: what is made from the program, anew: schemas, settings.yaml, tables, manual page.
 # make real-data: raw frames of a real camera, for the tests that need them.
 # make check: lint, and bandit over the code. make audit: known faults of what it depends on (network).
 # make fuzz: the readers of files, guided by coverage (SECONDS_EACH=300: of each target).
-# make docs: the handbook, into docs/_build/index.html. make reference, make evidence: its tables, figures.
+# make docs: the handbook, into docs/_build/index.html. make evidence: its figures, measured anew.
 # make bench: speed beside other programs (BENCH=--quick: small frames, BENCH=--help: more).
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,6 +18,8 @@ space := $(subst ,, )
 SECONDS_EACH ?= 300
 FOUND := build/fuzz
 PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip --disable-pip-version-check
+# An old pip builds what has no wheel in a way of its own, and says at length that it will not.
+INSTALL := $(PIP) install --quiet --use-pep517
 
 # One vector width: the check of the widest would need a machine that has it.
 CHECKED := -O1 -g -DSD_ONE_TARGET -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -33,7 +35,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python setup.py pyproject.toml constraints.txt $(wildcard soxsdark/*.[ch])
-	$(PIP) install --quiet --editable '.[test,lint]'
+	$(INSTALL) --editable '.[test,lint]'
 	@touch $@
 
 demo: $(VENV)/.installed
@@ -59,7 +61,7 @@ coverage: $(VENV)/.installed
 # The tests with the newest of all that is depended on.
 test-newest:
 	$(PYTHON) -m venv --clear $(NEWEST)
-	$(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade \
+	$(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet --use-pep517 --upgrade \
 	    --editable '.[test]'
 	$(NEWEST)/bin/python -m pytest -n $(WORKERS) -q -m "not slow"
 
@@ -70,26 +72,29 @@ test-numpy: $(VENV)/.installed
 # ESIS, a package under the BSD licence; what it depends on is not needed.
 real-data: $(BIN)/python
 	rm -rf $(REAL_DATA)
-	$(PIP) install --quiet --no-deps --target $(REAL_DATA) msfc-ccd==1.2.0
+	$(INSTALL) --no-deps --target $(REAL_DATA) msfc-ccd==1.2.0
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m bench $(BENCH)
 
+# The published schemas, and the settings file.
 schema: $(VENV)/.installed
 	$(BIN)/python -c "from soxsdark.record_model import schema_text; print(schema_text(), end='')" \
 	    > soxsdark/record.schema.json
+	$(BIN)/soxsdark settings init settings.yaml --overwrite
 
 # The manual page, anew from the commands.
 man: $(VENV)/.installed
 	$(BIN)/python docs/man_page.py
+
 $(VENV)/.docs: $(VENV)/.installed
-	$(PIP) install --quiet --editable '.[docs]'
+	$(INSTALL) --editable '.[docs]'
 	@touch $@
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs docs/_build
 
-reference: $(VENV)/.installed
+reference: schema man
 	$(BIN)/python docs/reference.py
 
 evidence: $(VENV)/.installed
@@ -106,16 +111,16 @@ lint: $(VENV)/.installed
 	    soxsdark/*.c
 
 check: lint
-	$(PIP) install --quiet --editable '.[check]'
+	$(INSTALL) --editable '.[check]'
 	$(BIN)/bandit --quiet --recursive soxsdark
 
 audit: $(VENV)/.installed
-	$(PIP) install --quiet --editable '.[check]'
+	$(INSTALL) --editable '.[check]'
 	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 # What is found stays in build/fuzz; what is worth to be kept goes to tests/corpus by hand.
 fuzz: $(VENV)/.installed
-	$(PIP) install --quiet --editable '.[fuzz]'
+	$(INSTALL) --editable '.[fuzz]'
 	for target in $$(ls tests/corpus); do \
 	    mkdir -p $(FOUND)/$$target && \
 	    $(BIN)/python -m tests.fuzz $$target $(FOUND)/$$target -max_len=20000 \
@@ -125,7 +130,7 @@ fuzz: $(VENV)/.installed
 # The tests of the kernel with every access to memory and every operation checked.
 sanitize: $(VENV)/.installed
 	rm -rf $(CHECKED_IN)
-	CFLAGS="$(CHECKED)" $(PIP) install --quiet --no-deps --target $(CHECKED_IN) .
+	CFLAGS="$(CHECKED)" $(INSTALL) --no-deps --target $(CHECKED_IN) .
 	test -e $(CHECKED_IN)/soxsdark/_kernel.abi3.so
 	cp -r tests pyproject.toml $(CHECKED_IN)
 	cd $(CHECKED_IN) && LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc \

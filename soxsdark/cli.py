@@ -98,5 +98,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             say("terminated")
         return error.code if isinstance(error.code, int) else ExitCode.BUG
     except Exception as error:  # the one edge of the program: a bug, said in one line
-        say(bug_line(error))
+        # a run that has left its log says where
+        say("; ".join([bug_line(error), *getattr(error, "__notes__", ())]))
         return ExitCode.BUG

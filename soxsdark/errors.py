@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
     DONE_PARTIAL = 11
     """Products written, QA flag PARTIAL."""
     BUG = 70
-    """The program is at fault; the traceback is in the log."""
+    """The program is at fault; the line names the log with the traceback, if there is one."""
     SHORTAGE = 71
     """The system gives no more memory or threads."""
     LOCKED = 75
@@ -107,7 +107,7 @@ def shortages() -> Iterator[None]:
 def bug_line(error: BaseException) -> str:
     """Say in one line what went wrong where, of an error that nobody expected."""
     line = " ".join(str(error).split())
-    return f"a bug in soxsdark ({type(error).__name__} at {place_of(error)}: {line}); see the log"
+    return f"a bug in soxsdark ({type(error).__name__} at {place_of(error)}: {line})"
 
 
 def place_of(error: BaseException) -> str | None:

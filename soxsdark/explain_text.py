@@ -5,17 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from soxsdark.explain import REJECTED, ClippingRound, Explanation, Sample
-from soxsdark.flags import Flag
+from soxsdark.flags import NAMES
 from soxsdark.text import printable
-
-NAMES = {
-    Flag.INPUT: "listed",
-    Flag.HOT: "hot",
-    Flag.COLD: "cold or dead",
-    Flag.SATURATED: "saturated",
-    Flag.EMPTY: "no sample",
-    Flag.NOISY: "noisy",
-}
 
 
 def explanation_text(told: Explanation) -> str:

@@ -37,6 +37,17 @@ class Flag(IntFlag):
     """Scatters more than read noise and shot noise allow: found by the noise map."""
 
 
+NAMES = {
+    Flag.INPUT: "input map",
+    Flag.HOT: "hot",
+    Flag.NOISY: "noisy",
+    Flag.COLD: "cold or dead",
+    Flag.SATURATED: "saturated",
+    Flag.EMPTY: "no sample",
+}
+"""What people call each, the gravest last: it gives its colour to a bin of the report's map."""
+
+
 @dataclass(frozen=True)
 class Background:
     """Smooth background of a master dark, and the scatter of what stands above it; electrons."""

@@ -335,6 +335,7 @@ class _Run:
             write_record(work.path(failed), record)
             work.path(self.names.log).rename(work.path(failed_log))
             work.publish(self.names.failure, overwrite=True, last=failed)
+            error.add_note(f"see {work.directory / failed_log}")
         except (ProductError, OSError) as problem:
             with suppress(ProductError):
                 logger.error("the record of the failure cannot be written: %s", problem)

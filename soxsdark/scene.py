@@ -41,21 +41,23 @@ class Scene:
         A value that makes no sense.
     """
 
-    arm: str = _option("NIR", "NIR or VIS (SOXS); UVB, XSH-VIS or XSH-NIR (X-shooter); MEGARA")
+    arm: str = _option("NIR", ", ".join(f"{key} ({arm.instrument})" for key, arm in ARMS.items()))
     frames: int = _option(5, "number of frames", 1)
     exptime: float = _option(None, "exposure time of one DIT, s; 0 = biases", 0)
     seed: int = _option(1, "seed: the same seed gives the same files", 0)
     shape: tuple[int, int] | None = _option(
         None,
         "rows and columns of a science cut-out without overscan (MEGARA: of a smaller detector, "
-        "overscan around it); None = the whole detector",
+        "overscan around it); else the whole detector",
     )
     overscan: bool = _option(True, "with the whole detector: keep reference, pre-, overscan pixels")
     ndit: int = _option(1, "NIR: every frame is the average of so many reads", 1)
     ron: float = _option(None, "read-out noise of one read, e-", 0)
     ron_spread: float = _option(0.0, "spread of the read-out noise from pixel to pixel", 0, 1)
     gain: float = _option(None, "true gain, e-/ADU", 1e-6)
-    header_gain: float | None = _option(None, "gain in the headers; None = the true one", 1e-6)
+    header_gain: float | None = _option(
+        None, "gain in the headers, where it is wrong; else the true one", 1e-6
+    )
     dtype: str = _option(None, "pixels of the files: " + ", ".join(DTYPES))
     saturation: float = _option(None, "value at which raw pixels saturate, ADU", 1)
     pedestal: float = _option(

@@ -14,10 +14,12 @@ from soxsdark.names import Names
 from soxsdark.record import plain
 from soxsdark.record_file import load_json
 from soxsdark.settings import Settings
+from soxsdark.settings_model import stages
+from soxsdark.stage import Stage
 from soxsdark.verdicts import QaFlag
 from soxsdark.version import __version__
 
-WITHOUT_EFFECT = {"threads", "memory-limit", "set-gap", "night-start"}
+WITHOUT_EFFECT = {key for key, stage in stages().items() if stage is Stage.NOTHING}
 """Settings on which the products of a set do not depend."""
 
 

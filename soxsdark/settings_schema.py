@@ -9,7 +9,7 @@ from soxsdark.settings_model import schemas
 from soxsdark.settings_text import allowed
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-OURS = ("unit", "allowed", "example", "title")
+OURS = ("unit", "stage", "allowed", "example", "title")
 """Left out: the description tells it."""
 
 

@@ -1,6 +1,6 @@
 """The instrument profile of a simulated detector that is not of its real size."""
 
-from soxsdark.instruments import ANY_ARM, Profile, load_profile
+from soxsdark.instruments import ANY_ARM, Profile, recognise
 from soxsdark.instruments.listing import profile_text
 from soxsdark.scene import Scene
 from soxsdark.simulated_arms import ARMS
@@ -8,7 +8,7 @@ from soxsdark.simulated_arms import ARMS
 
 def fitted_profile(scene: Scene) -> str:
     """Return the profile of the scene's instrument as YAML, with areas that fit the scene."""
-    profile = load_profile(ARMS[scene.arm].instrument.lower())
+    profile = recognise(ARMS[scene.arm].instrument)
     content = profile.model_dump(mode="json", by_alias=True)
     detector = content["arms"][ANY_ARM]
     detector["shape"] = scene.fitted(*detector["shape"])

@@ -15,16 +15,18 @@ from soxsdark.inputs import Inputs, find_files, open_inputs
 from soxsdark.publish import Workspace, writing
 from soxsdark.reduction import Reduced
 from soxsdark.settings import Settings
+from soxsdark.settings_model import stages
+from soxsdark.stage import Stage
 from soxsdark.survey import Survey
 from soxsdark.tune_file import ID, Line, TuneFile, cell, number, open_tune_file
 from soxsdark.tune_measures import Reference, measure
-from soxsdark.tune_sweep import STAGES, Combination, Stage, Sweep, combinations
+from soxsdark.tune_sweep import STAGES, Combination, Sweep, combinations
 from soxsdark.tune_workbench import Workbench
 from soxsdark.tuned import CURRENT, ROW, SECONDS, SHARE, Pair, Tuned
 from soxsdark.version import __version__
 
 CSV, PAGE = "tune.csv", "tune.html"
-NO_MATTER = {"threads", "memory_limit", "qc_acceptable_ranges"}
+NO_MATTER = {k.replace("-", "_") for k, stage in stages().items() if stage > Stage.FLAGS}
 """Settings that change no pixel."""
 
 Progress = Callable[[str, int, int], None]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soxsdark.explain_text import NAMES
+from soxsdark.flags import NAMES
 from soxsdark.report.page import template
 from soxsdark.report.style import own_style
 from soxsdark.report.words import fraction, number

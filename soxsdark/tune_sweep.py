@@ -5,7 +5,6 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from enum import IntEnum
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,48 +12,15 @@ from typing import Any
 from soxsdark.errors import SettingsError, UsageError
 from soxsdark.settings import Settings
 from soxsdark.settings_layers import canonical, nearest, show
-from soxsdark.settings_model import keys
+from soxsdark.settings_model import keys, stages
+from soxsdark.stage import Stage
 from soxsdark.yaml_nodes import compose, plain
 
 MOST = 100_000
 """Values of a sweep, and combinations, beyond which somebody has mistyped."""
 
 
-class Stage(IntEnum):
-    """From where on a reduction is another one when a setting changes."""
-
-    FRAMES = 0
-    """What the raw values mean."""
-    SURVEY = 1
-    """Levels and noise model."""
-    STACK = 2
-    FLAGS = 3
-
-
-STAGES = {
-    "gain": Stage.FRAMES,
-    "ron": Stage.FRAMES,
-    "saturation": Stage.FRAMES,
-    "subtract-overscan": Stage.FRAMES,
-    "subtract-reference-pixels": Stage.FRAMES,
-    "frame-clipping-sigma": Stage.SURVEY,
-    "clipping-lower-sigma": Stage.SURVEY,
-    "clipping-upper-sigma": Stage.SURVEY,
-    "clipping-iteration-count": Stage.SURVEY,
-    "frame-clipping-deviation": Stage.SURVEY,
-    "frame-clipping-excludes-samples": Stage.STACK,
-    "frame-clipping-flags": Stage.STACK,
-    "stacked-clipping-sigma": Stage.STACK,
-    "stacked-clipping-iterations": Stage.STACK,
-    "stacked-clipping-deviation": Stage.STACK,
-    "noise-clipping-lower-sigma": Stage.STACK,
-    "noise-clipping-upper-sigma": Stage.STACK,
-    "noise-clipping-iterations": Stage.STACK,
-    "background-box": Stage.FLAGS,
-    "hot-pixel-sigma": Stage.FLAGS,
-    "cold-pixel-sigma": Stage.FLAGS,
-    "hot-pixel-rate": Stage.FLAGS,
-}
+STAGES = {key: s for key, s in stages().items() if Stage.FRAMES <= s <= Stage.FLAGS}
 """The keys that can be swept. The others change no pixel, or decide which frames are taken."""
 
 

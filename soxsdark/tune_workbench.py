@@ -12,9 +12,10 @@ from soxsdark.inputs import Inputs, open_inputs
 from soxsdark.orientation import to_product
 from soxsdark.reduction import Reduced, flag_set, stack_set, survey_set
 from soxsdark.settings import Settings
+from soxsdark.stage import Stage
 from soxsdark.survey import Survey
 from soxsdark.tune_frames import HeldFrames, hold
-from soxsdark.tune_sweep import STAGES, Stage
+from soxsdark.tune_sweep import STAGES
 
 REFERENCE_BYTES = 12
 """For each pixel: what the current settings made of it, and the truth about it."""

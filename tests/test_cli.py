@@ -82,6 +82,14 @@ def test_help_has_an_example(command, words, option):
     assert re.search(rf"\n +Example:\n +soxsdark {' '.join(words)}", out)
 
 
+@pytest.mark.parametrize("words", [(), ("settings",), ("record",)])
+def test_what_a_command_does_fits_its_line(command, words):
+    table = command(*words, "--help")[1].partition("Commands:\n")[2].partition("Example:")[0]
+    lines = table.split("\n")[: table.strip().count("\n") + 1]
+    assert len(lines) > 2
+    assert [line for line in lines if not line.endswith(".") or line.endswith("...")] == []
+
+
 def test_version(command):
     code, out, _ = command("--version")
     assert code == 0
@@ -441,9 +449,17 @@ def test_bug_is_one_line_and_a_traceback_in_the_log(command, night, tmp_path, mo
     monkeypatch.setattr("soxsdark.reduction.judge", broken)
     code, out, err = command("mdark", night.sof, "-o", tmp_path)
     assert (code, out) == (70, "")
-    assert re.fullmatch(r"soxsdark: a bug in soxsdark \(ZeroDivisionError at .*\); see .*\n", err)
+    log = re.escape(str(tmp_path / "darks_FAILED.log"))
+    assert re.fullmatch(rf"soxsdark: a bug in soxsdark \(Zero[^)]* at .*\); see {log}\n", err)
     assert "Traceback" in (tmp_path / "darks_FAILED.log").read_text()
     assert not (tmp_path / "darks.json").exists()
+
+
+def test_bug_of_a_command_without_a_log_names_none(command, monkeypatch):
+    monkeypatch.setattr("soxsdark.settings_schema.settings_schema_text", lambda: 1 / 0)
+    code, out, err = command("settings", "schema")
+    assert (code, out) == (70, "")
+    assert re.fullmatch(r"soxsdark: a bug in soxsdark \(Zero[^)]* at .*: division by zero\)\n", err)
 
 
 def test_orphans_of_a_killed_run_are_swept(command, night, tmp_path):

@@ -17,8 +17,13 @@ from pathlib import Path
 
 import pytest
 
+from soxsdark.cli import COMMANDS
+from soxsdark.flags import Flag
+from soxsdark.instruments import profile_names
+
 TOP = Path(__file__).parent.parent
 DOCS = TOP / "docs"
+README = (TOP / "README.md").read_text("utf-8")
 REFERENCE = runpy.run_path(str(DOCS / "reference.py"))
 FENCE = re.compile(r"^```(console|python|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"(?:^    .*\n|^\n(?=    ))+", re.MULTILINE)
@@ -117,7 +122,7 @@ def test_page_does_what_it_says(name, tmp_path):
 
 @pytest.mark.slow
 def test_readme_does_what_it_says(tmp_path):
-    page = fenced((TOP / "README.md").read_text("utf-8"))
+    page = fenced(README)
     assert len(steps(page)) >= 3
     check(page, tmp_path)
 
@@ -143,12 +148,35 @@ def test_a_page_that_lies_is_found(tmp_path):
 
 def test_links_of_the_readme_lead_somewhere():
     """Those of the handbook are followed by Sphinx."""
-    links = re.findall(r"\]\(([^)#]+)(?:#([^)]*))?\)", (TOP / "README.md").read_text("utf-8"))
+    links = re.findall(r"\]\(([^)#]+)(?:#([^)]*))?\)", README)
     assert links
     for target, anchor in links:
         heads = re.findall(r"^#+ (.*)$", (TOP / target).read_text("utf-8"), re.MULTILINE)
         slugs = [re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads]
         assert not anchor or anchor in slugs, f"{target}#{anchor}"
+
+
+def first_cells(heading: str) -> list[str]:
+    """The first cell of each row of the README's tables below a heading."""
+    part = README.partition(f"\n## {heading}\n")[2]
+    rows = re.findall(r"^\| (.*?) \|", part.partition("\n## ")[0], re.MULTILINE)
+    return [row for row in rows if row not in ("value", "command")]
+
+
+def test_readme_has_every_flag():
+    assert first_cells("Flags") == [str(int(flag)) for flag in Flag]
+
+
+def test_readme_has_every_command():
+    told = {re.match(r"`soxsdark (\w+)", cell)[1] for cell in first_cells("Other commands")}
+    assert told | {"mdark", "completion"} == set(COMMANDS)
+
+
+def test_readme_and_handbook_have_every_profile():
+    (cell,) = re.findall(r"^\| `--instrument NAME` \| (.*) \|", README, re.MULTILINE)
+    assert set(re.findall(r"`([a-z0-9]+)`", cell)) == set(profile_names())
+    page = (DOCS / "instruments.md").read_text("utf-8").partition("\n## ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == profile_names()
 
 
 def table_of(name: str) -> list[list[float]]:

@@ -249,6 +249,11 @@ def test_bits_are_those_of_the_standard():
     assert {f.name.lower(): int(f) for f in Flag} == CODES
 
 
+def test_every_flag_has_a_name_of_its_own():
+    assert set(flags.NAMES) == set(Flag)
+    assert len(set(flags.NAMES.values())) == len(Flag)
+
+
 @pytest.mark.parametrize("name", CODES)
 def test_each_mask_sets_its_own_bit(name):
     mask = np.array([[True, False]])
@@ -258,10 +263,11 @@ def test_each_mask_sets_its_own_bit(name):
 
 
 def test_masks_are_joined_by_or():
-    masks = dict(zip(CODES, np.eye(6, 8, dtype=bool), strict=True))
+    kinds = len(CODES)
+    masks = dict(zip(CODES, np.eye(kinds, kinds + 2, dtype=bool), strict=True))
     for mask in masks.values():
-        mask[7] = True
-    found = combine(**masks, **{})
+        mask[-1] = True
+    found = combine(**masks)
     np.testing.assert_array_equal(found, [*CODES.values(), 0, sum(CODES.values())])
     assert found.dtype == np.int16
     found = combine(input=None, hot=masks["hot"], cold=None)

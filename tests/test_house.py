@@ -24,8 +24,8 @@ LAYERS = {
     " baseline electrons level medians differences slope noise_model detector_noise stacking"
     " noise_map block stack_input utilities flags metrics verdicts",
     "FITS": "fits_file fits_bytes fits_writer header_axes headers frame_layout product frame",
-    "settings": "settings_layers settings_model settings settings_schema settings_table"
-    " instruments instruments.detector instruments.window instruments.listing",
+    "settings": "stage settings_types settings_layers settings_model settings settings_schema"
+    " settings_table instruments instruments.detector instruments.window instruments.listing",
     "records": "record record_model record_file record_check",
     "sets": "observing_block sof frame_header gains description exposures setups one_setup"
     " master_file frame_source calibration dark_match previous find_frames find_sets hashes"

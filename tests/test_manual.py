@@ -15,7 +15,7 @@ LAST_WORD = {"bash": "2", "zsh": "2", "fish": "--master"}
 def test_the_manual_page_is_that_of_the_commands(monkeypatch):
     monkeypatch.syspath_prepend(DOCS)
     page = run_path(str(DOCS / "man_page.py"))["page"]()
-    assert page == (DOCS / "soxsdark.1").read_text("utf-8"), "make man writes it anew"
+    assert page == (DOCS / "soxsdark.1").read_text("utf-8"), "run make reference"
 
 
 @pytest.mark.parametrize("shell", LAST_WORD)

@@ -24,6 +24,7 @@ from soxsdark.report.facts import Amplifier
 from soxsdark.report.finished import report_run
 from soxsdark.report.images import Images
 from soxsdark.report.maps import thumbnail
+from soxsdark.report.style import CLASS_COLOURS
 from soxsdark.report.words import fraction, number, power
 from soxsdark.simulator import Scene, simulate
 from tests import chromium
@@ -325,6 +326,11 @@ def test_single_bad_pixels_stay_visible():
         (2, 3): rank[Flag.HOT], (166, 299): rank[Flag.COLD], (333, 1): rank[Flag.EMPTY],
     }  # fmt: skip
     assert found.counts[Flag.NOISY] == found.counts[Flag.EMPTY] == 1
+
+
+def test_every_kind_has_a_colour_of_its_own():
+    assert set(CLASS_COLOURS) == set(Flag)
+    assert len(set(CLASS_COLOURS.values())) == len(Flag)
 
 
 def test_profiles_counts_and_histogram():

@@ -17,6 +17,16 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 ANY_PATH = click.Path(path_type=Path)
 
 
+OUTPUT = "Folder of the products; else the current one."
+SETTINGS = "Settings file (YAML); else the defaults hold."
+OVERRIDE = "Set one setting, above the file; repeatable."
+INSTRUMENT = "Instrument profile; else recognised by INSTRUME."
+BAD_PIXELS = "Map of the known bad pixels; 0 is good."
+MASTER_BIAS = "Master bias, subtracted from the mean; made by mbias."
+PICTURES = "Put the pictures of the page there, as PNG."
+"""What options that several commands have say of themselves."""
+
+
 class Help(TypedDict):
     """Keywords of a command."""
 

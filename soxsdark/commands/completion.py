@@ -11,9 +11,10 @@ from soxsdark.errors import ExitCode
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> int:
-    """Print what makes a shell complete commands, options and files.
+    """Print what makes a shell complete our commands.
 
-    It goes into ~/.bashrc, ~/.zshrc or ~/.config/fish/completions/soxsdark.fish.
+    Options and files are completed, too. It goes into ~/.bashrc, ~/.zshrc or
+    ~/.config/fish/completions/soxsdark.fish.
     """
     program, made_for = context.find_root(), get_completion_class(shell)
     if made_for is None:

@@ -9,7 +9,10 @@ from soxsdark.errors import ExitCode
 @click.command(**example("soxsdark instruments soxs > mine.yaml"))
 @click.argument("profile", required=False, metavar="[NAME|YAML]")
 def instruments(profile: str | None) -> int:
-    """List the instrument profiles, or print one in full, checked, as YAML."""
+    """List the instrument profiles, or print one in full.
+
+    One of your own is checked, and printed as YAML with every field filled in.
+    """
     from soxsdark.instruments import load_profile
     from soxsdark.instruments.listing import profile_rows, profile_text
 

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from soxsdark.commands.common import ANY_PATH, example, progress_of, reduction, say
+from soxsdark.commands.common import (
+    ANY_PATH,
+    INSTRUMENT,
+    OUTPUT,
+    OVERRIDE,
+    SETTINGS,
+    example,
+    progress_of,
+    reduction,
+    say,
+)
 from soxsdark.termination import Termination
 
 if TYPE_CHECKING:
@@ -33,11 +43,11 @@ def _night(
 @click.argument("raw", type=ANY_PATH, metavar="RAWDIR")
 @click.option(
     "--night", callback=_night, metavar="last|DATE",
-    help="Only the night of this evening, or the latest that has ended; a night is from noon to "
-    "noon at the site.",
+    help="Only one night: that which begins on the evening of DATE (2026-01-10), or the latest "
+    "that has ended (last). A night is from noon to noon at the site.",
 )  # fmt: skip
-@click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products.")
-@click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML).")
+@click.option("-o", "--output", type=ANY_PATH, default=".", help=OUTPUT)
+@click.option("-s", "--settings", type=ANY_PATH, help=SETTINGS)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is good.")
 @click.option("--dry-run", is_flag=True, help="Show the sets and what would be done.")
 @click.option("--redo", is_flag=True, help="Reduce sets that are up to date, too.")
@@ -56,8 +66,8 @@ def _night(
     "--watch", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
     help="Look again every so many seconds, until stopped.",
 )  # fmt: skip
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
-@click.option("--instrument", metavar="NAME|YAML", help="Instrument profile.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=OVERRIDE)
+@click.option("--instrument", metavar="NAME|YAML", help=INSTRUMENT)
 @click.pass_obj
 def night(
     stop: Termination,

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from soxsdark.commands.common import ANY_PATH, example, progress_of, reduction, say
+from soxsdark.commands.common import (
+    ANY_PATH,
+    BAD_PIXELS,
+    INSTRUMENT,
+    MASTER_BIAS,
+    OUTPUT,
+    OVERRIDE,
+    PICTURES,
+    SETTINGS,
+    example,
+    progress_of,
+    reduction,
+    say,
+)
 from soxsdark.termination import Termination
 from soxsdark.text import printable
 
@@ -18,20 +31,20 @@ RECIPE_OPTIONS = (
     click.argument(
         "inputs", nargs=-1, required=True, type=ANY_PATH, metavar="SOF|YAML|FOLDER|FITS..."
     ),
-    click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML)."),
-    click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products."),
+    click.option("-s", "--settings", type=ANY_PATH, help=SETTINGS),
+    click.option("-o", "--output", type=ANY_PATH, default=".", help=OUTPUT),
     click.option("-x", "--overwrite", is_flag=True, help="Replace products that exist."),
     click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is good."),
     click.option(
         "-V", "--verbose", is_flag=True, help="Print remarks, warnings and stage times too."
     ),
-    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting."),
+    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=OVERRIDE),
+    click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help=BAD_PIXELS),
+    click.option("--instrument", metavar="NAME|YAML", help=INSTRUMENT),
     click.option(
-        "--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0)."
+        "--report", is_flag=True, help="Make a page too, NAME.html: verdict, tables, pictures."
     ),
-    click.option("--instrument", metavar="NAME|YAML", help="Instrument profile."),
-    click.option("--report", is_flag=True, help="Make NAME.html too: verdict, tables, pictures."),
-    click.option("--plots", type=ANY_PATH, metavar="DIR", help="Put the pictures there, as PNG."),
+    click.option("--plots", type=ANY_PATH, metavar="DIR", help=PICTURES),
 )
 
 
@@ -44,8 +57,13 @@ def _recipe_options(command: Callable[..., int]) -> Callable[..., int]:
 
 @click.command(**example("soxsdark mdark darks.sof -o products --set stacked-clipping-sigma=5"))
 @_recipe_options
-@click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
-@click.option("--previous", type=ANY_PATH, metavar="FITS", help="Master dark to compare with.")
+@click.option("--master-bias", type=ANY_PATH, metavar="FITS", help=MASTER_BIAS)
+@click.option(
+    "--previous",
+    type=ANY_PATH,
+    metavar="FITS",
+    help="An earlier master dark: what has changed since.",
+)
 @click.pass_obj
 def mdark(stop: Termination, /, **options: Any) -> int:
     """Make a master dark and a mask from a set of raw darks.
@@ -61,9 +79,10 @@ def mdark(stop: Termination, /, **options: Any) -> int:
 @_recipe_options
 @click.pass_obj
 def mbias(stop: Termination, /, **options: Any) -> int:
-    """Make a master bias from a set of raw biases, the way mdark stacks darks.
+    """Make a master bias from a set of raw biases.
 
-    Products: NAME_MBIAS.fits, NAME_MBIAS.json and NAME_MBIAS.log, after the name of the set.
+    They are stacked as mdark stacks darks. Products: NAME_MBIAS.fits, NAME_MBIAS.json and
+    NAME_MBIAS.log, after the name of the set.
     """
     return _run("mbias", stop, **options)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soxsdark.commands.common import ANY_PATH, example, progress_of, say
+from soxsdark.commands.common import ANY_PATH, OUTPUT, example, progress_of, say
 from soxsdark.errors import ExitCode
 from soxsdark.termination import Termination
 from soxsdark.text import printable
@@ -32,9 +32,10 @@ def schema() -> int:
 @record.command(**example("soxsdark record show products/darks.json"))
 @click.argument("file", type=ANY_PATH)
 def show(file: Path) -> int:
-    """Print a record for people, and whether the products beside it are still those of the run.
+    """Print a record for people, and check its products.
 
-    The exit code is 4 if one is missing, has changed, or is of another run.
+    They lie beside it, and are checked to be still those of the run. The exit code is 4 if one is
+    missing, has changed, or is of another run.
     """
     from soxsdark.record_check import states
     from soxsdark.record_file import read_record
@@ -51,14 +52,15 @@ def show(file: Path) -> int:
 
 @record.command(**example("soxsdark record rerun products/darks.json -o again"))
 @click.argument("file", type=ANY_PATH)
-@click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products.")
+@click.option("-o", "--output", type=ANY_PATH, default=".", help=OUTPUT)
 @click.option("-x", "--overwrite", is_flag=True, help="Replace products that exist.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all pixels are the same.")
 @click.pass_obj
 def rerun(stop: Termination, /, file: Path, output: Path, overwrite: bool, quiet: bool) -> int:
-    """Repeat a run from its record, and say whether the pixels are bit-identical.
+    """Repeat a run from its record, and compare the pixels.
 
-    Inputs are read where they lay, if they have not changed. The exit code is 4 if pixels differ.
+    Inputs are read where they lay, if they have not changed. The exit code is 4 if a single pixel
+    differs.
     """
     from soxsdark.record_rerun import rerun as repeat
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soxsdark.commands.common import ANY_PATH, example
+from soxsdark.commands.common import ANY_PATH, OVERRIDE, SETTINGS, example
 from soxsdark.errors import ExitCode
 from soxsdark.text import printable
 
@@ -14,14 +14,17 @@ FORMATS = ("table", "json", "yaml", "csv", "markdown")
 
 @click.group(**example("soxsdark settings init"))
 def settings() -> None:
-    """Work on settings files."""
+    """Write, show and check settings files."""
 
 
 @settings.command(**example("soxsdark settings init my_settings.yaml"))
 @click.argument("file", type=ANY_PATH, default="settings.yaml")
 @click.option("-x", "--overwrite", is_flag=True, help="Replace the files if they exist.")
 def init(file: Path, overwrite: bool) -> int:
-    """Write the documented default settings file, and its schema for editors beside it."""
+    """Write a settings file of all defaults, documented.
+
+    Its schema, for editors, is written beside it.
+    """
     from soxsdark.settings import default_settings_text
     from soxsdark.settings_schema import settings_schema_text
     from soxsdark.settings_text import SCHEMA_NAME
@@ -34,9 +37,11 @@ def init(file: Path, overwrite: bool) -> int:
 
 
 @settings.command(**example("soxsdark settings show -s my_settings.yaml --arm nir --diff"))
-@click.option("-s", "--settings", "file", type=ANY_PATH, help="Settings file (YAML).")
-@click.option("--arm", type=click.Choice(ARMS, case_sensitive=False), help="With its own section.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
+@click.option("-s", "--settings", "file", type=ANY_PATH, help=SETTINGS)
+@click.option(
+    "--arm", type=click.Choice(ARMS, case_sensitive=False), help="With the section of this arm."
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=OVERRIDE)
 @click.option(
     "--frame", type=ANY_PATH, metavar="FITS",
     help="A raw frame: its arm, and what is taken from its header or profile.",
@@ -96,10 +101,15 @@ def check(file: Path) -> int:
 
 
 @settings.command(**example("soxsdark settings schema -o soxsdark-settings.schema.json"))
-@click.option("-o", "--output", type=ANY_PATH, metavar="FILE", help="Write it there.")
+@click.option(
+    "-o", "--output", type=ANY_PATH, metavar="FILE", help="Write it there; else to the screen."
+)
 @click.option("-x", "--overwrite", is_flag=True, help="Replace the file if it exists.")
 def schema(output: Path | None, overwrite: bool) -> int:
-    """Print the JSON Schema of settings files, for editors that complete and check them."""
+    """Print the JSON Schema of settings files, for editors.
+
+    They complete and check such a file with it.
+    """
     from soxsdark.settings_schema import settings_schema_text
 
     if output is None:

@@ -65,7 +65,11 @@ def _scene_options() -> Iterator[click.Option]:
 @click.option("-x", "--overwrite", is_flag=True, help="Replace files that exist.")
 @click.pass_obj
 def simulate(stop: Termination, /, directory: Path, overwrite: bool, **options: Any) -> int:
-    """Write a set of raw darks as the instrument would, a SOF, and the truth about them."""
+    """Write a set of raw darks whose truth is known.
+
+    They are as the instrument would write them, with a SOF, a bad-pixel map, and the truth about
+    them in a file of its own. Options without a default take the arm's own value.
+    """
     from soxsdark.scene import Scene
     from soxsdark.simulator import simulate as write
 

@@ -4,18 +4,20 @@ from pathlib import Path
 
 import click
 
-from soxsdark.commands.common import ANY_PATH, example, say
+from soxsdark.commands.common import ANY_PATH, INSTRUMENT, OVERRIDE, SETTINGS, example, say
 from soxsdark.errors import ExitCode, InputError
 from soxsdark.text import printable
 
 
 @click.command(**example("soxsdark sof /data/raw/2026-01-10 -o sofs"))
 @click.argument("folder", type=ANY_PATH, metavar="DIR")
-@click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the SOFs.")
+@click.option(
+    "-o", "--output", type=ANY_PATH, default=".", help="Folder of the SOFs; else the current one."
+)
 @click.option("-x", "--overwrite", is_flag=True, help="Replace SOFs that exist.")
-@click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML).")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
-@click.option("--instrument", metavar="NAME|YAML", help="Instrument profile.")
+@click.option("-s", "--settings", type=ANY_PATH, help=SETTINGS)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=OVERRIDE)
+@click.option("--instrument", metavar="NAME|YAML", help=INSTRUMENT)
 def sof(
     folder: Path,
     output: Path,
@@ -24,7 +26,7 @@ def sof(
     overrides: tuple[str, ...],
     instrument: str | None,
 ) -> int:
-    """Find the sets of raw darks below a folder, and write a set-of-files for each.
+    """Write a set-of-files for each set of darks below a folder.
 
     Frames are found by their headers, at any depth; soxspipe reads the files as well.
     """

@@ -6,15 +6,17 @@ from typing import Any
 
 import click
 
-from soxsdark.commands.common import ANY_PATH, example, progress_of
+from soxsdark.commands.common import ANY_PATH, OUTPUT, example, progress_of
 from soxsdark.errors import ExitCode
 from soxsdark.termination import Termination
 
 
 @click.command(**example("soxsdark subtract science.fits --dark darks_MDARK.fits -o products"))
 @click.argument("frames", nargs=-1, required=True, type=ANY_PATH, metavar="FRAME...")
-@click.option("--dark", required=True, type=ANY_PATH, metavar="FITS", help="Master dark.")
-@click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products.")
+@click.option(
+    "--dark", required=True, type=ANY_PATH, metavar="FITS", help="Master dark, made by mdark."
+)
+@click.option("-o", "--output", type=ANY_PATH, default=".", help=OUTPUT)
 @click.option("-x", "--overwrite", is_flag=True, help="Replace products that exist.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is good.")
 @click.option(
@@ -22,7 +24,9 @@ from soxsdark.termination import Termination
     help="Scale the dark to the exposure time of the frame where it differs by more than the "
     "tolerance, wherever it differs, or never.",
 )  # fmt: skip
-@click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="For frames with a pedestal.")
+@click.option(
+    "--master-bias", type=ANY_PATH, metavar="FITS", help="Master bias, for frames with a pedestal."
+)
 @click.option("--instrument", metavar="NAME|YAML", help="Instrument profile, if not the dark's.")
 @click.pass_obj
 def subtract(stop: Termination, /, frames: tuple[Path, ...], quiet: bool, **options: Any) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soxsdark.commands.common import ANY_PATH, example, say
+from soxsdark.commands.common import ANY_PATH, OUTPUT, example, say
 from soxsdark.errors import ExitCode
 from soxsdark.text import printable
 
@@ -43,10 +43,12 @@ def _png_name(
 
 @click.command(**example("soxsdark trend 'RAW RON' hotpix-num --arm NIR --since 90d -o products"))
 @click.argument("metrics", nargs=-1, metavar="[METRIC]... | rebuild")
-@click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of the products.")
+@click.option("-o", "--output", type=ANY_PATH, default=".", help=OUTPUT)
 @click.option("--arm", help="Sets of this arm alone.")
 @click.option("--since", callback=_since, metavar="90d|DATE", help="Sets since then: 90d, 12w, 2y.")
-@click.option("--plot", type=ANY_PATH, callback=_png_name, metavar="PNG", help="Draw them.")
+@click.option(
+    "--plot", type=ANY_PATH, callback=_png_name, metavar="PNG", help="Draw the metrics, as PNG."
+)
 @click.option("--html", type=ANY_PATH, metavar="HTML", help="Make a page of drawing and table.")
 @click.option("--csv", is_flag=True, help="Print all as comma-separated values.")
 @click.option("-x", "--overwrite", is_flag=True, help="Replace files that exist.")
@@ -60,10 +62,11 @@ def trend(
     csv: bool,
     overwrite: bool,
 ) -> int:
-    """Show metrics of all sets that `soxsdark night` has reduced, set by set in time.
+    """Show how metrics go from set to set in time.
 
-    A value is marked ! if it jumps against the sets before it, * if its verdict is not GOOD.
-    `soxsdark trend rebuild` makes the database of the products anew from the records.
+    The sets are those that `soxsdark night` has reduced. A value is marked ! if it jumps against
+    the sets before it, * if its verdict is not GOOD. `soxsdark trend rebuild` makes the database of
+    the products anew from the records.
     """
     if metrics == (REBUILD,):
         return _rebuild(output)

@@ -6,7 +6,17 @@ from typing import Any
 
 import click
 
-from soxsdark.commands.common import ANY_PATH, example, progress_of, reduction, say
+from soxsdark.commands.common import (
+    ANY_PATH,
+    BAD_PIXELS,
+    MASTER_BIAS,
+    OVERRIDE,
+    SETTINGS,
+    example,
+    progress_of,
+    reduction,
+    say,
+)
 from soxsdark.errors import ExitCode
 from soxsdark.termination import Termination
 from soxsdark.text import printable
@@ -47,14 +57,22 @@ class Pair(click.ParamType[tuple[int, int]]):
 @click.option(
     "--random", type=click.IntRange(min=1), metavar="N", help="Try N of the combinations only."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of --random.")
-@click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML).")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
-@click.option("-o", "--output", type=ANY_PATH, default=".", help="Folder of tune.csv, tune.html.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Another one draws other combinations."
+)
+@click.option("-s", "--settings", type=ANY_PATH, help=SETTINGS)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=OVERRIDE)
+@click.option(
+    "-o",
+    "--output",
+    type=ANY_PATH,
+    default=".",
+    help="Folder of tune.csv and tune.html; else the current one.",
+)
 @click.option("-x", "--overwrite", is_flag=True, help="Start anew, replace files of other sweeps.")
 @click.option(
     "--format", "style", type=click.Choice(FORMATS), default="table", show_default=True,
-    help="Of what is printed.",
+    help="Of the table on the screen.",
 )  # fmt: skip
 @click.option(
     "--compare", type=Pair("A,B"), metavar="A,B",
@@ -62,14 +80,14 @@ class Pair(click.ParamType[tuple[int, int]]):
 )  # fmt: skip
 @click.option(
     "--pixel", type=Pair("X,Y"), metavar="X,Y",
-    help=f"Explain a pixel of the products, {PIXEL_HELP}. Without --sweep that is all.",
+    help=f"Explain a pixel of the products, {PIXEL_HELP}. Without --sweep nothing else is done.",
 )  # fmt: skip
 @click.option(
     "--apply", "applied", metavar="ROW|min:COLUMN|max:COLUMN",
     help="Write a copy of the settings file with the values of that row, under the frames' arm.",
 )  # fmt: skip
-@click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0).")
-@click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
+@click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help=BAD_PIXELS)
+@click.option("--master-bias", type=ANY_PATH, metavar="FITS", help=MASTER_BIAS)
 @click.pass_obj
 def tune(
     stop: Termination,
@@ -126,12 +144,12 @@ def _for_pixel(options: Mapping[str, Any]) -> dict[str, Any]:
 @click.argument("sof", type=ANY_PATH, metavar="SOF|FOLDER")
 @click.argument("x", type=int)
 @click.argument("y", type=int)
-@click.option("-s", "--settings", type=ANY_PATH, help="Settings file (YAML).")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one setting.")
+@click.option("-s", "--settings", type=ANY_PATH, help=SETTINGS)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=OVERRIDE)
 @click.option("-o", "--output", type=ANY_PATH, help="Folder for a plot, pixel_X_Y.png.")
 @click.option("-x", "--overwrite", is_flag=True, help="Replace a plot that exists.")
-@click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help="Known bad pixels (not 0).")
-@click.option("--master-bias", type=ANY_PATH, metavar="FITS", help="Subtracted from the mean.")
+@click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help=BAD_PIXELS)
+@click.option("--master-bias", type=ANY_PATH, metavar="FITS", help=MASTER_BIAS)
 @click.pass_obj
 def explain(stop: Termination, /, sof: tuple[Path, ...], x: int, y: int, **options: Any) -> int:
     """Tell everything that happened to one pixel of the products.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from soxsdark.flags import Flag
+from soxsdark.flags import NAMES, Flag
 from soxsdark.report.digest import Digest, Histogram
 from soxsdark.report.facts import Amplifier
 from soxsdark.report.style import (
@@ -14,7 +14,6 @@ from soxsdark.report.style import (
     CLASS_COLOURS,
     DASHES,
     INK,
-    LABELS,
     LINE,
     MUTED,
     RULE,
@@ -50,7 +49,7 @@ def draw_histogram(found: Digest, name: str, limits: Mapping[str, float]) -> Pic
     axes.stairs(shown.all, shown.edges, color=MUTED, linewidth=1.0, label="all pixels")
     for kind, count in shown.classes.items():
         if count.any():
-            axes.stairs(count, shown.edges, color=CLASS_COLOURS[kind], label=LABELS[kind])
+            axes.stairs(count, shown.edges, color=CLASS_COLOURS[kind], label=NAMES[kind])
     for (label, at), dashes in zip(limits.items(), ("--", "--", ":"), strict=False):
         kind = Flag.COLD if at < 0 else Flag.HOT
         axes.axvline(at, color=CLASS_COLOURS[kind], linestyle=dashes, linewidth=1.2,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from soxsdark.flags import Flag, find_background
+from soxsdark.flags import NAMES, Flag, find_background
 from soxsdark.report.facts import Amplifier
 from soxsdark.report.images import Images
 
@@ -16,7 +16,7 @@ MOST_BINS = (420, 840)
 HISTOGRAM_BINS = 200
 HOTTEST = 20
 DEFAULT_BOX = 64
-CLASSES = (Flag.INPUT, Flag.HOT, Flag.NOISY, Flag.COLD, Flag.SATURATED, Flag.EMPTY)
+CLASSES = tuple(NAMES)
 """Kinds of bad pixels; where several fall into one bin of the map, the last of them is shown."""
 
 

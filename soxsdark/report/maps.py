@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from soxsdark.flags import NAMES
 from soxsdark.report.digest import CLASSES, Digest, binned
 from soxsdark.report.facts import Amplifier
-from soxsdark.report.style import BORDER, CLASS_COLOURS, COLOUR_MAP, DASHES, INK, LABELS, Picture
+from soxsdark.report.style import BORDER, CLASS_COLOURS, COLOUR_MAP, DASHES, INK, Picture
 from soxsdark.report.words import fraction, number
 
 if TYPE_CHECKING:
@@ -117,10 +118,9 @@ def _classes(found: Digest, amplifiers: Sequence[Amplifier]) -> Picture:
     _show(axes, found.classes, found, cmap=ListedColormap(colours), vmin=0, vmax=len(CLASSES))
     axes.grid(visible=False)
     total = found.shape[0] * found.shape[1]
-    kinds = list(LABELS)
+    kinds = list(reversed(CLASSES))
     entries = [
-        f"{LABELS[k]}\n{number(found.counts[k])} ({fraction(found.counts[k], total)})"
-        for k in kinds
+        f"{NAMES[k]}\n{number(found.counts[k])} ({fraction(found.counts[k], total)})" for k in kinds
     ]
     patches = [Patch(color=CLASS_COLOURS[k]) for k in kinds]
     at = axes.get_position()

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from soxsdark.flags import NAMES
 from soxsdark.report import facts
 from soxsdark.report.charts import draw_frames, draw_histogram, draw_profiles
 from soxsdark.report.digest import Digest, HotPixel
 from soxsdark.report.images import Images
 from soxsdark.report.maps import draw_maps
-from soxsdark.report.style import LABELS, Picture, own_style
+from soxsdark.report.style import Picture, own_style
 from soxsdark.report.words import number, said_time
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def page_of(
 
 
 def _hot_row(pixel: HotPixel) -> tuple[str, ...]:
-    kinds = ", ".join(label for kind, label in LABELS.items() if pixel.flags & kind)
+    kinds = ", ".join(label for kind, label in NAMES.items() if pixel.flags & kind)
     electrons = (number(v, decimals=1) for v in (pixel.value, pixel.error, pixel.noise))
     return (str(pixel.x), str(pixel.y), *electrons, str(pixel.samples), kinds)
 

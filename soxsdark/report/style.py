@@ -38,14 +38,6 @@ CLASS_COLOURS = {
     Flag.INPUT: "#8a93a0",
 }
 """After Okabe and Ito: told apart by colour-blind readers, visible on light and dark."""
-LABELS = {
-    Flag.HOT: "hot",
-    Flag.COLD: "cold or dead",
-    Flag.NOISY: "noisy",
-    Flag.SATURATED: "saturated",
-    Flag.EMPTY: "no sample",
-    Flag.INPUT: "input map",
-}
 COLOUR_MAP = "viridis"
 BORDER, DASHES = "#000000", (0, (4, 3))
 """Of the lines between amplifiers."""
