@@ -12,8 +12,6 @@ from soxsdark.compiled import SWITCH, path_in_use
 from tests.interpreter import python
 from tests.products import PRODUCTS, names
 
-# Help
-
 
 @pytest.mark.parametrize("slow", [False, True])
 def test_the_log_tells_the_path_once(command, night, tmp_path, monkeypatch, slow):
@@ -43,9 +41,6 @@ def test_every_header_is_read_once(command, night, tmp_path, monkeypatch, folder
     code, _, err = command("mdark", inputs, "-o", tmp_path / "o", "--bad-pixel-map", mask)
     assert (code, err) == (0, "")
     assert [read[path.stat().st_ino] for path in (mask, *night.frames)] == [1] * 6
-
-
-# Runs
 
 
 def test_run_as_a_module(night, tmp_path):

@@ -15,8 +15,6 @@ from soxsdark.night import GRAVEST, NightReport
 from soxsdark.reduce_sets import SetResult, State
 from tests.night.sets import NIR, VIS, damage, rows, states
 
-# What goes wrong
-
 
 def test_a_corrupt_frame_stops_its_set_alone(run, raw, tmp_path):
     damage(raw / "nir" / "NIR_dark_002.fits")
@@ -126,9 +124,6 @@ def test_wrong_settings(run, tmp_path):
     assert code == 3
     assert "hot-pixel-sigma" in err
     assert not (tmp_path / "p").exists()
-
-
-# Processes
 
 
 def test_every_failure_has_its_exit_code():

@@ -18,8 +18,6 @@ from tests.interpreter import SOURCE
 from tests.night.sets import NIR, SMALL, VIS, rows, states
 from tests.night.unattended import ended, start, there, wait_for
 
-# Parallel later
-
 
 def test_jobs_and_results_can_be_sent(raw, tmp_path):
     one = next(s for s in find_sets(raw).sets if s.name == NIR)
@@ -30,9 +28,6 @@ def test_jobs_and_results_can_be_sent(raw, tmp_path):
     result = pickle.loads(sent)
     assert (result.state, result.verdict, result.exit_code) == (State.DONE, "GOOD", 0)
     assert result.metrics["NFRAMES"] == 3
-
-
-# Processes
 
 
 def test_an_empty_environment(raw, tmp_path):

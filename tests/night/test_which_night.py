@@ -9,8 +9,6 @@ from astropy.io import fits
 from soxsdark import night
 from tests.night.sets import NIR, UVB, VIS, rows
 
-# Which night
-
 
 @pytest.mark.parametrize(
     ("night_name", "sets"), [("2026-01-10", {NIR, VIS}), ("2026-01-11", {UVB})]
@@ -57,9 +55,6 @@ def test_frames_without_date(run, raw, tmp_path):
     assert re.search(r"NIR_dark_001\.fits: no date in the header.*3 such darks", err)
     assert run("-q") == (0, "", "")
     assert (tmp_path / "p" / "undated" / "undated_NIR_1X1_DARK_300.0S_MDARK.fits").exists()
-
-
-# soxsdark sof
 
 
 def test_dates_of_the_options_are_dates():

@@ -7,7 +7,7 @@ from soxsdark import mdark
 from soxsdark.simulator import PixelClass, Scene, read_truth, simulate
 from tests.recipe.running import QUIET, pulls, robust_spread, run, science, write_generic
 
-# NDIT, pixel types
+# Averaged reads
 
 
 def test_ndit_divides_shot_noise(tmp_path):

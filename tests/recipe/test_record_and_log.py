@@ -103,7 +103,7 @@ def test_log_keeps_out_escape_codes_of_headers(night, tmp_path, edit):
     assert "\x1b" not in result.log.read_text()
 
 
-# Interface
+# What the caller is told
 
 
 def test_settings_objects(night, tmp_path):

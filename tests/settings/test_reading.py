@@ -9,8 +9,6 @@ from soxsdark.settings import MdarkSettings, Settings
 from tests.interpreter import SOURCE
 from tests.settings.files import SOXSPIPE, section, values
 
-# ------------------------------------------------------------------ reading what is right
-
 
 def test_soxspipe_file_works_as_it_is(write):
     read = Settings.read(write(SOXSPIPE))
@@ -145,9 +143,6 @@ def test_ranges_of_an_arm_are_added_to_those_of_the_section(write):
 def test_overrides_need_no_file():
     got = values(None, None, ["gain=2.5", "frame_clipping_iterations=0", "hot-pixel-rate=null"])
     assert (got.gain, got.clipping_iteration_count, got.hot_pixel_rate) == (2.5, 0, None)
-
-
-# ------------------------------------------------------------------ anything at all
 
 
 def test_reading_settings_imports_no_numerics():

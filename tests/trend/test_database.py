@@ -23,9 +23,6 @@ def content(products: Path) -> list[str]:
     return lines
 
 
-# The database
-
-
 def test_every_set_is_there(products):
     with Database.open(products) as database:
         sets = database.rows("SELECT * FROM sets ORDER BY mjd")
@@ -166,9 +163,6 @@ def test_it_can_be_read_while_it_is_written(products):
 def test_setups_that_are_equal_have_one_key():
     assert setup_key({"a": 1.0, "shape": (2, 3)}) == setup_key({"shape": [2, 3], "a": 1.0000001})
     assert setup_key({"a": 1.0}) != setup_key({"a": 1.001})
-
-
-# The master before, and pages
 
 
 def test_rebuild_needs_a_folder(tmp_path):
