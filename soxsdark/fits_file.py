@@ -36,7 +36,7 @@ NOT_UNDERSTOOD = (
     ArithmeticError,
     AttributeError,
     LookupError,
-    NotImplementedError,
+    RuntimeError,
     TypeError,
     ValueError,
     fits.VerifyError,

@@ -1,6 +1,7 @@
 """What the header of an image says of how its pixels are stored."""
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,16 @@ from astropy.io import fits
 
 from soxsdark.fits_bytes import PixelLayout
 
+_LEFT_OUT = re.compile(r"COMMENT|HISTORY|XTENSION||.*[*?].*|.*\.\.\.", re.DOTALL)
+"""Keywords of one header alone, and damaged ones that astropy would take for patterns of others."""
+
 
 def joined(primary: fits.Header, own: fits.Header) -> fits.Header:
     """Return the primary header, updated with that of the HDU of the pixels."""
     joined = primary.copy()
     if own is not primary:
         for card in own.cards:
-            if card.keyword in ("COMMENT", "HISTORY", "", "XTENSION"):
+            if _LEFT_OUT.fullmatch(card.keyword):
                 continue
             joined[card.keyword] = (card.value, card.comment)
     return joined
