@@ -3,8 +3,8 @@
 LAYERS is the one list of all modules, lowest first. A module imports modules of its own layer and
 of those below, and never in a circle. A new module gets its line here.
 
-Files of tests are as short as those of the package: a subject that needs more than one has a folder,
-with its fixtures in conftest.py and its other helpers in a module beside it.
+Files of tests are as short as those of the package: a subject that needs more than one has a
+folder, with its fixtures in conftest.py and its other helpers in a module beside it.
 """
 
 import ast
