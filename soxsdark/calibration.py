@@ -19,7 +19,7 @@ from soxsdark.master_file import ELECTRON, baseline_problem, unit_of
 from soxsdark.noise_model import BLOCK, SIGNIFICANT
 from soxsdark.one_setup import same_value, value_text
 from soxsdark.orientation import Window, to_raw, turned_lengths
-from soxsdark.product import images_of, reading
+from soxsdark.product import header_of, images_of, reading
 from soxsdark.record import sha256_of
 
 MASKS = ("QUAL", "MASK", "DQ")
@@ -164,9 +164,7 @@ def _read(path: Path) -> _Content:
         if not images:
             raise InputError(f"{path}: holds no 2-D image, expected a master bias")
         main, *others = images
-        header = hdus[0].header.copy()
-        if main is not hdus[0]:
-            header.update(main.header)
+        header = header_of(hdus)
         sigma = next((hdu for hdu in others if hdu.name in UNCERTAINTIES), None)
         mask = next((hdu for hdu in others if hdu.name in MASKS), None) or next(
             (hdu for hdu in others if hdu.header["BITPIX"] > 0 and hdu.name not in COUNTS), None

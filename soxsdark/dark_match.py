@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from soxsdark.description import Description
 from soxsdark.errors import InputError
-from soxsdark.instruments import Detector, Profile, load_profile, recognise, size_text
+from soxsdark.instruments import Detector, Profile, profile_of, size_text
 from soxsdark.master_file import ADU, ELECTRON, MasterFile, baseline_problem
 from soxsdark.one_setup import same_value, value_text
 from soxsdark.settings import MdarkSettings, Settings
@@ -63,8 +63,7 @@ def describe_dark(file: MasterFile, instrument: str | None = None) -> Dark:
     """
     header = file.header
     settings = _settings(header, instrument)
-    name = settings.instrument
-    profile = load_profile(name) if name else recognise(str(header.get("INSTRUME", "")))
+    profile = profile_of(header, settings.instrument)
     about = describe(file.path, header, file.flux.shape, profile, settings, expected="product")
     said = header.get(PEDESTAL)
     pedestal = said if isinstance(said, bool) else None

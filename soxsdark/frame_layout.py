@@ -24,6 +24,17 @@ def joined(primary: fits.Header, own: fits.Header) -> fits.Header:
     return joined
 
 
+def readable(header: fits.Header) -> fits.Header:
+    """Return a copy without the cards that cannot be read."""
+    kept = header.copy()
+    for number in reversed(range(len(kept))):
+        try:
+            _ = kept.cards[number].value, kept.cards[number].comment
+        except (fits.VerifyError, ValueError):
+            del kept[number]
+    return kept
+
+
 def _number(header: fits.Header, key: str, default: float) -> float:
     value = header.get(key, default)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

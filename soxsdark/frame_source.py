@@ -10,6 +10,7 @@ from astropy.io import fits
 
 from soxsdark.errors import InputError
 from soxsdark.frame import Frame
+from soxsdark.instruments import header_value
 from soxsdark.master_file import ADU, unit_of
 
 
@@ -48,7 +49,7 @@ def open_source(frame: Any, extension: int | str | None) -> Source:
         loaded = opened.load()
         return loaded.pixels, loaded.sha256
 
-    unit = _unit(opened.path, opened.header.get("BUNIT", ADU))
+    unit = _unit(opened.path, header_value(opened.header, "BUNIT") or ADU)
     return Source(
         opened.path, opened.header, opened.layout.shape, unit, read, remarks=opened.remarks
     )

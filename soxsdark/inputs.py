@@ -14,7 +14,7 @@ from soxsdark.description import Description
 from soxsdark.errors import InputError
 from soxsdark.file_set import FileSet
 from soxsdark.frame import Frame, is_product
-from soxsdark.instruments import Profile, load_profile, own_profile, recognise
+from soxsdark.instruments import Profile, own_profile, profile_of
 from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.one_setup import check_one_setup, setup_remarks
 from soxsdark.orientation import to_raw, turned_lengths
@@ -138,8 +138,7 @@ def open_inputs(
     opened, skipped = _raws(files, asked.data_extension)
     if not opened:
         raise InputError(f"{files.source or files.name}: no {kind.name} frames in it")
-    instrume = str(opened[0][0].header.get("INSTRUME", ""))
-    profile = load_profile(asked.instrument) if asked.instrument else recognise(instrume)
+    profile = profile_of(opened[0][0].header, asked.instrument)
     darks, effective = _described(opened, profile, settings, kind)
     abouts = [dark.about for dark in darks]
     check_one_setup(abouts, effective.values.exposure_time_tolerance)

@@ -10,7 +10,7 @@ from astropy.io import fits
 from soxsdark.errors import InputError
 from soxsdark.flags import Flag
 from soxsdark.instruments import size_text
-from soxsdark.product import images_of, reading
+from soxsdark.product import header_of, images_of, reading
 from soxsdark.record import sha256_of
 
 BASELINE = "ESO PRO BASELINE"
@@ -75,7 +75,7 @@ def read_master_dark(path: Path | str) -> MasterFile:
     path = Path(path)
     with reading(path, "a master dark") as hdus:
         _check_sums(path, hdus)
-        header, images = hdus[0].header.copy(), images_of(hdus)
+        header, images = header_of(hdus), images_of(hdus)
         category = str(header.get("ESO PRO CATG", "")).strip()
         if category and not category.startswith("MASTER_DARK"):
             raise InputError(
@@ -83,8 +83,6 @@ def read_master_dark(path: Path | str) -> MasterFile:
             )
         if not images:
             raise InputError(f"{path}: holds no 2-D image, expected a master dark")
-        if images[0] is not hdus[0]:
-            header.update(images[0].header)
         named = {hdu.name: hdu for hdu in images[1:]}
         flux = np.asarray(images[0].data, np.float64)
         given, qual = _errors(path, named), _flags(named, flux)

@@ -13,6 +13,7 @@ from astropy.io import fits
 from soxsdark.errors import InputError
 from soxsdark.fits_file import UNREADABLE, opened_file
 from soxsdark.fits_writer import Image, Plan, Written, write_files
+from soxsdark.frame_layout import joined, readable
 
 _MASK_EXTENSIONS = ("QUAL", "MASK")
 _IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
@@ -137,10 +138,16 @@ def images_of(hdus: fits.HDUList) -> list[Any]:
     return [hdu for hdu in hdus if isinstance(hdu, _IMAGES) and hdu.header.get("NAXIS") == 2]
 
 
+def header_of(hdus: fits.HDUList) -> fits.Header:
+    """Return the primary header with that of the first image; without what cannot be read."""
+    first = next(iter(images_of(hdus)), hdus[0])
+    return readable(joined(hdus[0].header, first.header))
+
+
 def _read_map(path: Path | str) -> tuple[np.ndarray, fits.Header]:
     """Return the bad pixels and the primary header."""
     with reading(path, "a bad-pixel map") as hdus:
-        header = hdus[0].header
+        header = header_of(hdus)
         pixels = _mask_pixels(path, hdus)
     bad = pixels != 0
     if bad.all():
@@ -163,12 +170,7 @@ def _check_mask_header(path: Path | str, header: fits.Header, arm: str | None) -
 
 
 def _text(header: fits.Header, key: str) -> str:
-    """Return a value as text; empty when there is none, or none that can be read."""
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return str(header.get(key, "")).strip()
-    except fits.VerifyError:
-        return ""
+    return str(header.get(key, "")).strip()
 
 
 def _mask_pixels(path: Path | str, hdus: fits.HDUList) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from soxsdark.amplifiers import Sourced
 from soxsdark.frame import Frame
-from soxsdark.instruments import load_profile, recognise
+from soxsdark.instruments import profile_of
 from soxsdark.settings import EffectiveSettings, Settings
 from soxsdark.setups import describe
 
@@ -31,8 +31,7 @@ def of_frame(settings: Settings, path: Path) -> tuple[EffectiveSettings, dict[st
     """
     values = settings.for_arm(None).values
     frame = Frame.open(path, values.data_extension)
-    instrume = str(frame.header.get("INSTRUME", ""))
-    profile = load_profile(values.instrument) if values.instrument else recognise(instrume)
+    profile = profile_of(frame.header, values.instrument)
     about = describe(path, frame.header, frame.layout.shape, profile, values, expected="raw")
     effective = settings.for_arm(about.arm)
     return effective, {

@@ -164,6 +164,17 @@ def recognise(instrume: str | None) -> Profile:
     return _packaged(GENERIC)
 
 
+def profile_of(header: Mapping[str, Any], given: str | Path | None) -> Profile:
+    """Return the profile that is given, else the one for the header's INSTRUME.
+
+    Raises
+    ------
+    SettingsError
+        As `load_profile`.
+    """
+    return load_profile(given) if given else recognise(str(header_value(header, "INSTRUME") or ""))
+
+
 @cache
 def _packaged(name: str) -> Profile:
     # known to be right; the loader in C takes a fifth of the time where it is there
