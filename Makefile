@@ -134,7 +134,7 @@ sanitize: $(VENV)/.installed
 	test -e $(CHECKED_IN)/soxsdark/_kernel.abi3.so
 	cp -r tests pyproject.toml $(CHECKED_IN)
 	cd $(CHECKED_IN) && LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc \
-	    ASAN_OPTIONS=detect_leaks=0 $(CURDIR)/$(BIN)/python -m pytest -q tests/test_kernel.py
+	    ASAN_OPTIONS=detect_leaks=0 $(CURDIR)/$(BIN)/python -m pytest -q tests/kernel
 
 # What is published, each package in an empty environment, run outside the checkout.
 package-check: wheel-check sdist-check

@@ -1,7 +1,9 @@
-"""Fixtures that several modules share: a small simulated set, and the folder of real frames."""
+"""Fixtures that many tests share: a small simulated set, the command line, real frames."""
 
 import os
 import shutil
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from soxsdark.cli import main
 from soxsdark.simulator import Scene, SimulatedSet, simulate
 from tests.records import make_runs
 
@@ -57,6 +60,22 @@ def edit() -> Callable[..., None]:
         fits.PrimaryHDU(data, header).writeto(path, overwrite=True)
 
     return change
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Run the command line in this process; give exit code, stdout and stderr."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments) -> tuple[int, str, str]:
+        argv = [str(argument) for argument in arguments]
+        monkeypatch.setattr(sys, "argv", ["soxsdark", *argv])
+        code = main(argv)
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.hostile import Case, check_refused, said, snapshot
-from tests.test_cli import PRODUCTS, environment, names
+from tests.interpreter import environment
+from tests.products import PRODUCTS, names
 
 LONG = "x" * 300
 

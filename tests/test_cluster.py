@@ -18,7 +18,8 @@ from soxsdark.find_sets import find_sets
 from soxsdark.reduce_sets import Job, State, reduce_sets
 from soxsdark.settings import Settings
 from tests.archive import make_archive
-from tests.test_night import SOURCE, ended, environment, start, there, wait_for
+from tests.interpreter import SOURCE
+from tests.night.unattended import ended, environment, start, there, wait_for
 
 pytest.importorskip("distributed", reason="no distributed: pip install 'soxsdark[cluster]'")
 FRAMES = {"frames": 3, "shape": (384, 384)}

@@ -14,8 +14,7 @@ from soxsdark.explain import AVERAGED, EXCLUDED, NO_VALUE, REJECTED, explain
 from soxsdark.explain_text import explanation_text
 from soxsdark.flags import Flag
 from soxsdark.simulator import Scene, read_truth, simulate
-
-from .test_amplifiers import exposures, profile, save
+from tests.amplifiers.taps import exposures, profile, save
 
 SIDE = {"shape": (192, 160), "seed": 11, "overscan": False}
 PIXELS = 60

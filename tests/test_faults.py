@@ -19,10 +19,9 @@ from soxsdark.errors import InputError, ShortageError
 from soxsdark.record_file import read_record
 from soxsdark.simulator import Scene, simulate
 from tests.hostile import said, snapshot
+from tests.interpreter import SOURCE, environment
 from tests.killing import check_whole, of_one_run
-from tests.test_cli import FAILED, PRODUCTS, environment, names
-
-SOURCE = Path(__file__).resolve().parent.parent
+from tests.products import FAILED, PRODUCTS, names
 
 
 @pytest.fixture

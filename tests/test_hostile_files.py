@@ -25,7 +25,7 @@ from soxsdark.settings_table import FORMATS, Row
 from soxsdark.simulator import Scene, simulate
 from tests.fuzz_targets import TARGETS, run
 from tests.hostile import edit, no_longer_than, said, snapshot
-from tests.test_cli import PRODUCTS, names
+from tests.products import PRODUCTS, names
 
 CORPUS = Path(__file__).with_name("corpus")
 READERS = {"frame": Frame.open, "header": read_header, "map": read_mask, "dark": read_master_dark}

@@ -2,6 +2,9 @@
 
 LAYERS is the one list of all modules, lowest first. A module imports modules of its own layer and
 of those below, and never in a circle. A new module gets its line here.
+
+Files of tests are as short as those of the package: a subject that needs more than one has a
+folder, with its fixtures in conftest.py and its other helpers in a module beside it.
 """
 
 import ast
@@ -147,12 +150,20 @@ def test_only_the_terminal_layer_touches_the_terminal():
         assert not re.search(r"\bprint\(|\binput\(|sys\.(stdout|stderr|stdin|argv)", text), name
 
 
-def sources(*patterns: str) -> list[Path]:
-    folders = ("soxsdark", "bench", "docs")
+def sources(*folders: str) -> list[Path]:
+    """Python and C below folders of the project."""
+    patterns = ("*.py", "*.[ch]")
     return sorted(path for f in folders for p in patterns for path in (ROOT / f).rglob(p))
 
 
-@pytest.mark.parametrize("path", sources("*.py", "*.[ch]"), ids=lambda path: path.name)
+def below_root(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+PROGRAM = ("soxsdark", "bench", "docs")
+
+
+@pytest.mark.parametrize("path", sources(*PROGRAM, "tests"), ids=below_root)
 def test_files_are_short(path):
     assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES
 
@@ -170,6 +181,6 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
         yield found[0].partition("(")[0].split()[-1], found[0].count("\n") + 1
 
 
-@pytest.mark.parametrize("path", sources("*.py", "*.[ch]"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sources(*PROGRAM), ids=below_root)
 def test_functions_are_short(path):
     assert [f for f in functions(path) if f[1] > MOST_OF_FUNCTION] == []

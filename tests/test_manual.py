@@ -5,7 +5,7 @@ from runpy import run_path
 
 import pytest
 
-from tests.test_cli import python
+from tests.interpreter import python
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 MAIN = "import sys; from soxsdark.cli import main; code = main(sys.argv[1:]);"

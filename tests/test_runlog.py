@@ -16,6 +16,7 @@ from soxsdark.cli import main
 from soxsdark.errors import InputError, ProductError
 from soxsdark.logging_settings import LoggingSettings
 from soxsdark.simulator import Scene, simulate
+from tests.products import names
 from tests.records import content, left_by, stopping
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (INFO|WARNING|ERROR) [ -~]+")
@@ -24,10 +25,6 @@ OTHER = "0123456789abcdef" * 2
 
 def lines(log: Path) -> list[str]:
     return log.read_bytes().decode("utf-8").split("\n")[:-1]
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_every_line_is_an_event_in_utc(night, tmp_path):

@@ -18,7 +18,7 @@ from soxsdark.settings import Settings
 from soxsdark.trend_database import DATABASE, rebuild
 from soxsdark.workers import LocalWorkers
 from tests.archive import make_archive
-from tests.test_night import ended, start, there, wait_for
+from tests.night.unattended import ended, start, there, wait_for
 
 
 @pytest.fixture(scope="module")
