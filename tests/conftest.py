@@ -8,12 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from astropy.io import fits
 
 from soxsdark.cli import main
 from soxsdark.simulator import Scene, SimulatedSet, simulate
+from tests import hostile
 from tests.records import make_runs
 
 SMALL = {"shape": (96, 128), "seed": 7, "hot_fraction": 0.01}
@@ -43,23 +42,8 @@ def night(small_set, tmp_path) -> SimulatedSet:
 
 @pytest.fixture
 def edit() -> Callable[..., None]:
-    """A function that changes pixels and cards of a FITS file and writes it without sums."""
-
-    def change(path: Path, pixels: Callable[[np.ndarray], np.ndarray] | None = None, **cards):
-        with fits.open(path, memmap=False) as hdus:
-            data, header = hdus[0].data, hdus[0].header.copy()
-        for key in ("CHECKSUM", "DATASUM", "BZERO", "BSCALE"):
-            header.remove(key, ignore_missing=True)
-        for key, value in cards.items():
-            name = key.replace("_", " ")
-            if value is None:
-                header.remove(name)
-            else:
-                header[f"HIERARCH {name}" if " " in name else name] = value
-        data = data if pixels is None else pixels(data)
-        fits.PrimaryHDU(data, header).writeto(path, overwrite=True)
-
-    return change
+    """`tests.hostile.edit`."""
+    return hostile.edit
 
 
 @pytest.fixture
