@@ -25,7 +25,7 @@ FORMATS = ("table", "csv", "json", "markdown")
 PIXEL_HELP = "counted from 1 as FITS and its viewers do, column first"
 
 
-class Pair(click.ParamType[tuple[int, int]]):
+class Pair(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
     """Two whole numbers with a comma between."""
 
     name = "pair"
