@@ -5,7 +5,7 @@ A profile is a YAML file. Those in this folder are known by name; a user's own b
 
 import difflib
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -24,6 +24,7 @@ from soxsdark.instruments.detector import Detector as Detector
 from soxsdark.instruments.window import science_sections as science_sections
 from soxsdark.instruments.window import size_text as size_text
 from soxsdark.regular_file import open_regular
+from soxsdark.yaml_nodes import compose, plain, refuse_repeats
 
 GENERIC = "generic"
 ANY_ARM = "*"
@@ -198,38 +199,12 @@ def _read(path: Path) -> str:
         raise SettingsError(f"{path}: instrument profile cannot be read ({reason})") from error
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe loader, which also refuses aliases and keys that stand twice."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-            mark = event.start_mark
-            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key.value, str):
-                continue
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key.value!r} stands twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def _parse(text: str, file: str) -> Profile:
-    try:
-        content = yaml.load(text, Loader=_Loader)  # nosec B506
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "too deeply nested or not YAML"
-        raise SettingsError(f"{file}{where}: {problem}") from error
-    return _validated(content, file)
+    root = compose(text, file)
+    if root is None:
+        return _validated(None, file)
+    refuse_repeats(root, file)
+    return _validated(plain(root), file)
 
 
 def _validated(content: object, file: str) -> Profile:

@@ -168,6 +168,24 @@ def test_generic_frame_without_type_is_taken_with_a_remark(tag, remark):
     assert any(remark in text for text in found.remarks)
 
 
+def test_capitals_of_a_profile_count_no_more_than_those_of_a_header():
+    own = Profile.model_validate(
+        {
+            "name": "own",
+            "keywords": {
+                "exposure-time": ["EXPTIME"], "image-type": ["IMAGETYP"], "arm": ["FILTER"],
+                "image-category": ["OBSCLASS"],
+            },
+            "dark-types": ["Dark*"], "dark-categories": ["Calib"],
+            "setup": ["exposure time", "shape"], "arms": {"red": {"gain": 3.5}},
+        }
+    )  # fmt: skip
+    cards = {**CCD, "EGAIN": None, "FILTER": "Red", "OBSCLASS": "calib"}
+    found = describe("a.fits", header_of(cards), (4, 4), own, SETTINGS)
+    assert (found.arm, found.gain) == ("RED", Sourced(3.5, "profile own"))
+    assert found.warnings == ()
+
+
 def test_other_generic_keywords():
     changes = {"EXPTIME": None, "EXPOSURE": 7.0, "IMAGETYP": None, "OBSTYPE": "dark"}
     found = seen(CCD, changes=changes)
