@@ -19,7 +19,14 @@ from astropy.io.fits.verify import VerifyError
 from pydantic import Field, ValidationError, model_validator
 
 from soxsdark.errors import InputError, OtherFrameError, SettingsError
-from soxsdark.instruments.detector import Declared, Flag, Longitude, Text, WarningRanges
+from soxsdark.instruments.detector import (
+    Capitals,
+    Declared,
+    Flag,
+    Longitude,
+    Text,
+    WarningRanges,
+)
 from soxsdark.instruments.detector import Detector as Detector
 from soxsdark.instruments.window import science_sections as science_sections
 from soxsdark.instruments.window import size_text as size_text
@@ -58,7 +65,7 @@ class Profile(Declared):
     dark_types : tuple of str
         Patterns (``*`` is anything) of the image type of a dark, upper case.
     dark_categories : tuple of str
-        Image categories that a dark may have; empty is any.
+        Image categories that a dark may have, upper case; empty is any.
     image_type_required : bool
         False: a frame that does not say what it is passes, with a remark.
     exposure_time_unit : str
@@ -68,7 +75,7 @@ class Profile(Declared):
     longitude : float or None
         Of the site, degrees east: its noon parts the nights; None is that of Greenwich.
     arms : dict of str to Detector
-        ``*`` stands for any arm and for none.
+        By the arm's name, upper case; ``*`` stands for any arm and for none.
     qc_warning_ranges : dict or None
         For metrics (as in the settings) the range (low, high) outside of which a set is PARTIAL; a
         third entry names the metric, or ``nominal-ron``, of which low and high are multiples.
@@ -76,15 +83,15 @@ class Profile(Declared):
     """
 
     name: Text
-    recognise: tuple[Text, ...] = ()
+    recognise: tuple[Capitals, ...] = ()
     keywords: dict[Quantity, tuple[Text, ...]]
-    dark_types: tuple[Text, ...] = Field(min_length=1)
-    dark_categories: tuple[Text, ...] = ()
+    dark_types: tuple[Capitals, ...] = Field(min_length=1)
+    dark_categories: tuple[Capitals, ...] = ()
     image_type_required: Flag = True
     exposure_time_unit: Literal["s", "ms"] = "s"
     setup: tuple[SetupKey, ...]
     longitude: Longitude | None = None
-    arms: dict[Text, Detector] = Field(default_factory=dict)
+    arms: dict[Capitals, Detector] = Field(default_factory=dict)
     qc_warning_ranges: WarningRanges | None = None
 
     @model_validator(mode="after")
@@ -160,7 +167,7 @@ def recognise(instrume: str | None) -> Profile:
         if wanted not in _text(name).upper():
             continue
         profile = _packaged(name)
-        if wanted in {value.upper() for value in profile.recognise}:
+        if wanted in profile.recognise:
             return profile
     return _packaged(GENERIC)
 

@@ -6,10 +6,10 @@ from astropy.io import fits
 from soxsdark.amplifiers import Sourced
 from soxsdark.errors import InputError
 from soxsdark.exposures import to_mjd
-from soxsdark.instruments import load_profile, recognise
+from soxsdark.instruments import Profile, load_profile, recognise
 from soxsdark.settings import MdarkSettings
 from soxsdark.setups import describe
-from tests.setups.seen_headers import CCD, NIR, SETTINGS, seen
+from tests.setups.seen_headers import CCD, NIR, SETTINGS, header_of, seen
 
 VIS = {
     "INSTRUME": "SOXS",
