@@ -27,8 +27,6 @@ def subtracted_header(
     if bias is not None:
         used.append((bias.path.name, bias.tag, bias.datamd5, bias.sha256))
     sums = [(f"sha256 of {n}", sha256) for n, *_, sha256 in used]
-    total = about.exposure_time * about.ndit
-    start = about.mjd_obs
     facts = ProductFacts(
         version=__version__,
         run_id=run_id,
@@ -39,12 +37,12 @@ def subtracted_header(
         parameters=[("scale", tools.scale), ("factor", job.factor), *sums],
         metrics=result.metrics,
         exposure_time=about.exposure_time,
-        total_exposure=total,
+        total_exposure=about.exposure_time * about.ndit,
         instrument=str(about.setup.get("instrument") or "") or None,
         arm=about.arm,
         first_date_obs=about.date_obs,
-        first_mjd=start,
-        last_mjd=None if start is None else start + total / 86400,
+        first_mjd=about.mjd_obs,
+        last_mjd=about.mjd_end,
         ndit=about.ndit,
         window=about.window if about.gapless else None,
         trimmed=about.trimmed,
