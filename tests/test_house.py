@@ -40,7 +40,7 @@ LAYERS = {
     "pages": "trend_history trend_database"
     " report.style report.facts report.digest report.images report.charts report.maps"
     " report.trends report.page report.output report.finished explain_chart",
-    "recipes": "report_record product_facts run_story recipe subtract_report subtract"
+    "recipes": "report_record product_facts run_story logged_run recipe subtract_report subtract"
     " record_rerun set_report",
     "many runs": "set_state reduce_sets workers cluster trend"
     " trend_page night_files night_told night"
