@@ -55,7 +55,9 @@ ODD = [
         cards={"ESO_DET_OUT1_CONAD": 46.0, "ESO_DET_OUT1_GAIN": None},
     ),
     Odd("a stuck column", column),
-    Odd("saturation below the level", told={"BADPIX FRAC"}, settings=("saturation=1e-6",)),
+    Odd(
+        "saturation below the level", told={"BADPIX FRAC", "MASTER RON"}, settings=("saturation=1",)
+    ),
     Odd(
         "samples left out",
         told={"BADPIX FRAC"},
