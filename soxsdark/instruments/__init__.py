@@ -39,6 +39,8 @@ PROFILE_SUFFIXES = (".yaml", ".yml")
 LARGEST_PROFILE = 1_000_000
 UNREADABLE = "not valid FITS"
 AMBIGUOUS = "given twice, with two values"
+POSSIBLE = 1e-6, 1e6
+"""What a gain in e-/ADU, a noise in electrons or a time in seconds may be."""
 
 Quantity = Literal[
     "instrument", "arm", "image-type", "image-category", "exposure-time", "dit", "ndit",
@@ -283,11 +285,14 @@ class FrameHeader:
         return key, value, None if number is None else number * factor
 
     def positive_of(self, keys: Sequence[str]) -> tuple[str, float] | None:
-        """Return the first (key, value) whose value is a number above 0."""
+        """Return the first (key, value) with a number that a gain, a noise or a time may be."""
+        low, high = POSSIBLE
         for key, value in self.found(keys):
             number = as_number(value)
-            if number is not None and number > 0:
+            if number is not None and low <= number <= high:
                 return key, number
+            if number != 0:  # 0 is how headers say that it is not known
+                self.remark(f"{key} is {value!r}, no number from {low:g} to {high:g}: not used")
         return None
 
     def refuse(
