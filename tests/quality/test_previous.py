@@ -54,6 +54,21 @@ def test_the_same_set_again_has_not_moved(two_nights, tmp_path):
         assert again.metrics[name] == 0
 
 
+def test_a_drift_of_one_amplifier_moves_no_pixel(tmp_path):
+    """Half of the detector lies 30 ADU of 1.6 e- higher than before."""
+    scene = {"arm": "MEGARA", "shape": (128, 160), "drift": 0.0, "cosmic_ray_rate": 0.0, **CLEAN}
+    before = simulate(tmp_path / "a", Scene(seed=1, **scene))
+    after = simulate(tmp_path / "b", Scene(seed=2, **scene))
+    for path in after.frames:
+        with fits.open(path, mode="update", memmap=False) as hdus:
+            hdus[0].data[64 + 50 :] += np.uint16(30)
+            hdus[0].add_checksum()
+    old = mdark(before.sof, output=tmp_path / "o", instrument=before.profile)
+    new = mdark(after.sof, output=tmp_path / "n", instrument=before.profile, previous=old.master)
+    assert new.metrics["PREV MOVED FRAC"] < 1e-3
+    assert new.metrics["PREV LEVEL DIFF"] == pytest.approx(30 * 1.6 / 2, abs=0.1)
+
+
 def test_a_range_on_the_previous_counts_only_if_there_is_one(two_nights, tmp_path):
     _, old, frames = two_nights
     settings = ["qc-acceptable-ranges={prev-hot-new: [0, 5]}"]
