@@ -17,7 +17,7 @@ from soxsdark.flags import Flag, bands
 from soxsdark.master_file import ADU, ELECTRON, read_master_dark
 from soxsdark.medians import median
 from soxsdark.one_setup import within
-from soxsdark.orientation import to_raw
+from soxsdark.orientation import to_product, to_raw
 from soxsdark.verdicts import Metric
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ def open_previous(path: Path | str, inputs: "Inputs") -> Previous:
         remarks.append(f"level not compared with {dark.path.name}: the pedestal is in one, or may")
     if not file.has_errors:
         remarks.append(f"{dark.path.name} has no errors: taken to be those of the new master")
-    factor = 1.0 if file.unit == ELECTRON else about.gain.value
+    factor = 1.0 if file.unit == ELECTRON else about.gains
+    if isinstance(factor, np.ndarray):
+        factor = to_product(factor, about.rotation)
     return Previous(
         path=dark.path,
         sha256=file.sha256,

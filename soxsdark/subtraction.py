@@ -116,12 +116,7 @@ def subtract(job: Job, tools: Tools) -> Result:
 
 def _gains(about: Description, unit: str) -> float | np.ndarray:
     """Electrons for each unit of the pixels; of several amplifiers an image."""
-    if unit == ELECTRON or len(about.amplifiers) == 1:
-        return 1.0 if unit == ELECTRON else about.gain.value
-    gains = np.empty(about.shape)
-    for amplifier in about.amplifiers:
-        gains[amplifier.place] = amplifier.gain.value
-    return gains
+    return 1.0 if unit == ELECTRON else about.gains
 
 
 def _prepared(stored: np.ndarray, unit: str, about: Description) -> np.ndarray:
