@@ -174,11 +174,15 @@ def frame_rows(record: Mapping[str, Any], pixels: int) -> Iterator[FrameRow]:
 
 
 def input_rows(record: Mapping[str, Any]) -> list[FileRow]:
-    """The raw frames and the calibrations."""
+    """The raw frames, and what else was read."""
+    others = (
+        ("bad-pixel-map", "bad-pixel map"),
+        ("master-bias", "master bias"),
+        ("previous-master", "previous master"),
+        ("instrument-profile-file", "instrument profile"),
+    )
     entries = [(frame, "raw frame") for frame in record.get("frames", [])]
-    for key, what in (("bad-pixel-map", "bad-pixel map"), ("master-bias", "master bias")):
-        if record.get(key):
-            entries.append((record[key], what))
+    entries += [(record[key], what) for key, what in others if record.get(key)]
     rows = []
     for entry, what in entries:
         path = Path(entry["path"])
