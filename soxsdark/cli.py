@@ -8,6 +8,7 @@ import click
 
 from soxsdark.commands.common import example, say
 from soxsdark.errors import ExitCode, SoxsdarkError, bug_line, shortages
+from soxsdark.standard_streams import open_closed_streams
 from soxsdark.termination import Termination
 from soxsdark.version import __version__
 
@@ -68,6 +69,7 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
+    open_closed_streams()
     stop = Termination()
     signal.signal(signal.SIGTERM, stop)
     try:

@@ -1,12 +1,11 @@
 """When and for how long a frame was exposed, by its header."""
 
 import math
-from datetime import UTC, datetime
 from typing import Literal
 
 from soxsdark.errors import InputError, OtherFrameError
-from soxsdark.instruments import FrameHeader
-from soxsdark.nights import mjd_of
+from soxsdark.instruments import POSSIBLE, FrameHeader
+from soxsdark.nights import mjd_of, moment_in
 
 Expected = Literal["dark", "bias", "raw", "product"]
 """A raw dark or bias; a raw frame of any type; a product, whose raws were checked."""
@@ -29,9 +28,10 @@ def time_of(frame: FrameHeader, expected: Expected, image_type: str) -> float:
 
 def _exposure_time(frame: FrameHeader) -> float:
     key, value, seconds = frame.exposure
-    if seconds is None or seconds <= 0:
+    low, high = POSSIBLE
+    if seconds is None or not low <= seconds <= high:
         units = {"s": "seconds", "ms": "milliseconds"}[frame.profile.exposure_time_unit]
-        expected = f"a number of {units} above 0"
+        expected = f"a number of {units} above 0 ({low:g} s to {high:g} s)"
         hint = " (a frame without exposure is a bias)" if seconds == 0 else ""
         kind = OtherFrameError if seconds == 0 else InputError
         wanted = f"{expected}{hint}; correct the header or leave it out"
@@ -49,7 +49,7 @@ def _bias_time(frame: FrameHeader, image_type: str) -> float:
     key, value, seconds = frame.exposure
     if value is None:
         return 0.0
-    if seconds is None or seconds < 0 or (seconds > 0 and not image_type):
+    if seconds is None or not 0 <= seconds <= POSSIBLE[1] or (seconds > 0 and not image_type):
         raise frame.refuse(key, value, "0, since nothing else says that it is a bias; leave it out")
     return seconds
 
@@ -75,9 +75,6 @@ def mjd_obs_of(frame: FrameHeader) -> float | None:
 def to_mjd(date: str) -> float | None:
     """Convert an ISO date and time (UTC unless it says otherwise) to MJD; None if it is none."""
     try:
-        moment = datetime.fromisoformat(date)
+        return mjd_of(moment_in(date))
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return mjd_of(moment)

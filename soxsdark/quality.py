@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from soxsdark.region import (
 )
 from soxsdark.survey import RawDark, Survey
 from soxsdark.temperature import temperature_metrics
-from soxsdark.verdicts import Judged, Metric, QaFlag, judge_ranges
+from soxsdark.verdicts import DOUBT, Judged, Metric, QaFlag, judge_ranges
 
 if TYPE_CHECKING:
     from soxsdark.combine import Combined
@@ -148,7 +148,17 @@ def _level(inputs: "Inputs", region: Region, which: str, value: float) -> Metric
     kind = inputs.kind
     comment = f"{which.capitalize()} of the master {kind.name}"
     figure = Figure(value, _level_error(inputs, region))
-    return region.metric(f"{kind.product} {which}", figure, comment)
+    concern = _negative(inputs, region, figure) if which == "MEDIAN" else {}
+    return region.metric(f"{kind.product} {which}", figure, comment, **concern)
+
+
+def _negative(inputs: "Inputs", region: Region, level: Figure) -> dict[str, Any]:
+    """The concern about a dark far below zero, which only a pedestal that is not its own makes."""
+    least = -(region.sigma + DOUBT * level.error)
+    if inputs.kind is not DARK or inputs.pedestal is not False or level.value >= least:
+        return {}
+    why = f"{level.value:.5g} electron in a dark without pedestal: {_wrong_pedestal(inputs)}"
+    return {"verdict": QaFlag.PARTIAL, "why": why}
 
 
 def _level_error(inputs: "Inputs", region: Region) -> float:
@@ -192,7 +202,7 @@ def _raw_ron(inputs: "Inputs", region: Region, level: float) -> Metric:
 
 def _wrong_pedestal(inputs: "Inputs") -> str:
     if inputs.master_bias is not None:
-        return f"{inputs.master_bias.path.name} does not take the pedestal of the raws away"
+        return f"{inputs.master_bias.path.name} does not fit the pedestal of the raws"
     return "the raws hold a pedestal, which the instrument profile says they do not"
 
 

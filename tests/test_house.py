@@ -47,9 +47,9 @@ LAYERS = {
     " tune_sweep tune_file tune_frames tune_workbench tune_measures tuned tune_text tune_curves"
     " tune_charts tune_page tune tune_apply",
     "terminal": "screen record_text commands commands.common commands.completion"
-    " commands.instruments commands.night commands.recipes commands.record commands.report"
-    " commands.settings commands.simulate commands.sof commands.subtract commands.trend"
-    " commands.tune cli",
+    " commands.instruments commands.night commands.offers commands.recipes commands.record"
+    " commands.report commands.settings commands.simulate commands.sof commands.subtract"
+    " commands.trend commands.tune cli",
 }
 HEIGHT = {name: height for height, names in enumerate(LAYERS.values()) for name in names.split()}
 OUTSIDE = {"", "__main__"}

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from soxsdark.commands.common import ANY_PATH, OUTPUT, example, progress_of
+from soxsdark.commands.offers import profiles
 from soxsdark.errors import ExitCode
 from soxsdark.termination import Termination
 
@@ -27,7 +28,10 @@ from soxsdark.termination import Termination
 @click.option(
     "--master-bias", type=ANY_PATH, metavar="FITS", help="Master bias, for frames with a pedestal."
 )
-@click.option("--instrument", metavar="NAME|YAML", help="Instrument profile, if not the dark's.")
+@click.option(
+    "--instrument", metavar="NAME|YAML", shell_complete=profiles,
+    help="Instrument profile, if not the dark's.",
+)  # fmt: skip
 @click.pass_obj
 def subtract(stop: Termination, /, frames: tuple[Path, ...], quiet: bool, **options: Any) -> int:
     """Subtract a master dark from raw frames.
