@@ -30,7 +30,6 @@ def test_settings_that_count(run, tmp_path):
 
 def test_program_version_and_profile_count(run, tmp_path, monkeypatch):
     profile = tmp_path / "mine.yaml"
-    main(["instruments", "soxs"])
     text = (SOURCE / "soxsdark" / "instruments" / "soxs.yaml").read_text()
     profile.write_text(text)
     shutil.rmtree(tmp_path / "raw" / "xsh")
