@@ -180,7 +180,10 @@ def _names(frames: Sequence[Path | str]) -> list[tuple[str, str]]:
     for frame in map(Path, frames):
         stem = _SUFFIX.sub("", frame.name)
         if stem in stems:
-            raise InputError(f"{frame}: its product would have the name of that of {stems[stem]}")
+            raise InputError(
+                f"{frame}: its product would have the name of that of {stems[stem]}; "
+                "subtract them one by one, into two folders"
+            )
         stems[stem] = frame
     return [(f"{stem}{PRODUCT_END}", f"{stem}_DSUB.json") for stem in stems]
 
