@@ -71,6 +71,13 @@ class Description:
     warnings: tuple[str, ...] = ()
 
     @property
+    def mjd_end(self) -> float | None:
+        """End of the exposure, with all its integrations, days."""
+        if self.mjd_obs is None:
+            return None
+        return self.mjd_obs + self.exposure_time * self.ndit / 86400
+
+    @property
     def sections(self) -> tuple[Section, ...]:
         """Where the pixels of each amplifier are."""
         return tuple(amplifier.section for amplifier in self.amplifiers)

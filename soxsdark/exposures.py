@@ -1,12 +1,11 @@
 """When and for how long a frame was exposed, by its header."""
 
 import math
-from datetime import UTC, datetime
 from typing import Literal
 
 from soxsdark.errors import InputError, OtherFrameError
 from soxsdark.instruments import POSSIBLE, FrameHeader
-from soxsdark.nights import mjd_of
+from soxsdark.nights import mjd_of, moment_in
 
 Expected = Literal["dark", "bias", "raw", "product"]
 """A raw dark or bias; a raw frame of any type; a product, whose raws were checked."""
@@ -84,9 +83,6 @@ def mjd_obs_of(frame: FrameHeader) -> float | None:
 def to_mjd(date: str) -> float | None:
     """Convert an ISO date and time (UTC unless it says otherwise) to MJD; None if it is none."""
     try:
-        moment = datetime.fromisoformat(date)
+        return mjd_of(moment_in(date))
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return mjd_of(moment)

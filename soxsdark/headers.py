@@ -290,7 +290,7 @@ def _put_processing(header: fits.Header, facts: ProductFacts) -> None:
     for i, (name, tag, md5) in enumerate(facts.calibrations, start=1):
         _put(header, f"{rec} CAL{i} NAME", name, "Calibration")
         _put(header, f"{rec} CAL{i} CATG", tag, "Its tag")
-        _put(header, f"{rec} CAL{i} DATAMD5", md5, "Its DATAMD5")
+        _put(header, f"{rec} CAL{i} DATAMD5", md5, "MD5")
     for i, (key, value) in enumerate(facts.parameters, start=1):
         _put(header, f"{rec} PARAM{i} NAME", key, "Setting")
         _put(header, f"{rec} PARAM{i} VALUE", _as_text(value), "Its value")

@@ -11,8 +11,9 @@ from soxsdark.calibration import level_error
 from soxsdark.dark_match import check_match, check_units, describe_dark
 from soxsdark.errors import InputError
 from soxsdark.flags import Flag, bands
-from soxsdark.master_file import ELECTRON, read_master_dark
+from soxsdark.master_file import ADU, ELECTRON, read_master_dark
 from soxsdark.medians import median
+from soxsdark.one_setup import within
 from soxsdark.verdicts import Metric
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def open_previous(path: Path | str, inputs: "Inputs") -> Previous:
     about, chosen = inputs.darks[0].about, inputs.settings.values
     dark = describe_dark(read_master_dark(path), chosen.instrument)
     check_match(about, dark)
-    check_units(about, "adu", dark)
+    check_units(about, ADU, dark)
     apart = abs(dark.about.exposure_time - about.exposure_time)
-    if apart > chosen.exposure_time_tolerance * (1 + 1e-9):
+    if not within(apart, chosen.exposure_time_tolerance):
         raise InputError(
             f"{dark.path}: exposure time is {dark.about.exposure_time:g} s, expected "
             f"{about.exposure_time:g} s as that of the new frames; give a master of theirs"

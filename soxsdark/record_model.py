@@ -331,7 +331,6 @@ class FailedRun(Head):
     """Record of a run that failed or was stopped; there are no products."""
 
     succeeded: Literal[False] = _is("There are no products.")
-    recipe: Literal["mdark", "mbias"] = _is("What was run.")
     error: Fault = _is("What ended the run.")
     settings_file: Path | None = _is("Settings file; null: none given.")
     inputs: list[Given] = _is("Frames and calibrations that were given.")

@@ -174,7 +174,7 @@ def _subtract(
         instrument=_known_profile(own.path if own else record.instrument_profile, file),
         **options,
     )
-    return result.record, (result.product, result.record_file)
+    return result.record, (result.product, result.record_file, result.log)
 
 
 def _compare(recorded: Recorded, made: Mapping[str, Any] | None) -> Compared:

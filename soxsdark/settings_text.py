@@ -33,13 +33,19 @@ def allowed(schema: Schema) -> str:
     """Return in words what the JSON schema of one key allows."""
     if "allowed" in schema:
         return str(schema["allowed"])
-    choices = [_one(choice) for choice in schema.get("anyOf", [schema])]
-    return _listed(choices)
+    return _listed([_one(kind) for kind in schema.get("anyOf", [schema])])
 
 
 def settings_text(keys: Mapping[str, Schema]) -> str:
     """Return the settings file: each key with its sentences, unit, bounds and default."""
     return HEADER + "\n".join(_entry(key, schema) for key, schema in keys.items()) + FOOTER
+
+
+def choices(schema: Schema) -> list[str]:
+    """Return values of one key as they are typed, the default first; all of them if few."""
+    default = schema.get("default", {})
+    others = schema.get("enum", [True, False] if schema.get("type") == "boolean" else [])
+    return [_scalar(default), *(_scalar(other) for other in others if other != default)]
 
 
 def _one(schema: Schema) -> str:
@@ -56,7 +62,8 @@ def _listed(choices: list[str]) -> str:
 
 def _bounds(schema: Schema) -> str:
     if "exclusiveMinimum" in schema:
-        return f" greater than {schema['exclusiveMinimum']:g}"
+        most = f" and at most {schema['maximum']:g}" if "maximum" in schema else ""
+        return f" greater than {schema['exclusiveMinimum']:g}{most}"
     if "minimum" in schema and "maximum" in schema:
         return f" from {schema['minimum']:g} to {schema['maximum']:g}"
     return f" of at least {schema['minimum']:g}" if "minimum" in schema else ""

@@ -40,16 +40,16 @@ LAYERS = {
     "pages": "trend_history trend_database"
     " report.style report.facts report.digest report.images report.charts report.maps"
     " report.trends report.page report.output report.finished explain_chart",
-    "recipes": "report_record product_facts run_story recipe subtract_report subtract"
+    "recipes": "report_record product_facts run_story logged_run recipe subtract_report subtract"
     " record_rerun set_report",
     "many runs": "set_state reduce_sets workers cluster trend"
     " trend_page night_files night_told night"
     " tune_sweep tune_file tune_frames tune_workbench tune_measures tuned tune_text tune_curves"
     " tune_charts tune_page tune tune_apply",
     "terminal": "screen record_text commands commands.common commands.completion"
-    " commands.instruments commands.night commands.recipes commands.record commands.report"
-    " commands.settings commands.simulate commands.sof commands.subtract commands.trend"
-    " commands.tune cli",
+    " commands.instruments commands.night commands.offers commands.recipes commands.record"
+    " commands.report commands.settings commands.simulate commands.sof commands.subtract"
+    " commands.trend commands.tune cli",
 }
 HEIGHT = {name: height for height, names in enumerate(LAYERS.values()) for name in names.split()}
 OUTSIDE = {"", "__main__"}

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 import click
 
+from soxsdark.commands.offers import profiles, settings_keys
 from soxsdark.lasting import lasting
 from soxsdark.termination import Termination
 from soxsdark.text import printable
@@ -19,12 +20,19 @@ ANY_PATH = click.Path(path_type=Path)
 
 OUTPUT = "Folder of the products; else the current one."
 SETTINGS = "Settings file (YAML); else the defaults hold."
-OVERRIDE = "Set one setting, above the file; repeatable."
-INSTRUMENT = "Instrument profile; else recognised by INSTRUME."
 BAD_PIXELS = "Map of the known bad pixels; 0 is good."
 MASTER_BIAS = "Master bias, subtracted from the mean; made by mbias."
 PICTURES = "Put the pictures of the page there, as PNG."
 """What options that several commands have say of themselves."""
+
+override_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", shell_complete=settings_keys,
+    help="Set one setting, above the file; repeatable.",
+)  # fmt: skip
+instrument_option = click.option(
+    "--instrument", metavar="NAME|YAML", shell_complete=profiles,
+    help="Instrument profile; else recognised by INSTRUME.",
+)  # fmt: skip
 
 
 class Help(TypedDict):

@@ -3,11 +3,12 @@
 import click
 
 from soxsdark.commands.common import example
+from soxsdark.commands.offers import profiles
 from soxsdark.errors import ExitCode
 
 
 @click.command(**example("soxsdark instruments soxs > mine.yaml"))
-@click.argument("profile", required=False, metavar="[NAME|YAML]")
+@click.argument("profile", required=False, metavar="[NAME|YAML]", shell_complete=profiles)
 def instruments(profile: str | None) -> int:
     """List the instrument profiles, or print one in full.
 

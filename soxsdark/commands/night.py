@@ -11,11 +11,11 @@ import click
 
 from soxsdark.commands.common import (
     ANY_PATH,
-    INSTRUMENT,
     OUTPUT,
-    OVERRIDE,
     SETTINGS,
     example,
+    instrument_option,
+    override_option,
     progress_of,
     reduction,
     say,
@@ -66,8 +66,8 @@ def _night(
     "--watch", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
     help="Look again every so many seconds, until stopped.",
 )  # fmt: skip
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=OVERRIDE)
-@click.option("--instrument", metavar="NAME|YAML", help=INSTRUMENT)
+@override_option
+@instrument_option
 @click.pass_obj
 def night(
     stop: Termination,

@@ -10,13 +10,13 @@ import click
 from soxsdark.commands.common import (
     ANY_PATH,
     BAD_PIXELS,
-    INSTRUMENT,
     MASTER_BIAS,
     OUTPUT,
-    OVERRIDE,
     PICTURES,
     SETTINGS,
     example,
+    instrument_option,
+    override_option,
     progress_of,
     reduction,
     say,
@@ -38,9 +38,9 @@ RECIPE_OPTIONS = (
     click.option(
         "-V", "--verbose", is_flag=True, help="Print remarks, warnings and stage times too."
     ),
-    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=OVERRIDE),
+    override_option,
     click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help=BAD_PIXELS),
-    click.option("--instrument", metavar="NAME|YAML", help=INSTRUMENT),
+    instrument_option,
     click.option(
         "--report", is_flag=True, help="Make a page too, NAME.html: verdict, tables, pictures."
     ),

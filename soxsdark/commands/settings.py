@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soxsdark.commands.common import ANY_PATH, OVERRIDE, SETTINGS, example
+from soxsdark.commands.common import ANY_PATH, SETTINGS, example, override_option
 from soxsdark.errors import ExitCode
 from soxsdark.text import printable
 
@@ -41,7 +41,7 @@ def init(file: Path, overwrite: bool) -> int:
 @click.option(
     "--arm", type=click.Choice(ARMS, case_sensitive=False), help="With the section of this arm."
 )
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=OVERRIDE)
+@override_option
 @click.option(
     "--frame", type=ANY_PATH, metavar="FITS",
     help="A raw frame: its arm, and what is taken from its header or profile.",

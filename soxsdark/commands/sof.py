@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from soxsdark.commands.common import ANY_PATH, INSTRUMENT, OVERRIDE, SETTINGS, example, say
+from soxsdark.commands.common import (
+    ANY_PATH,
+    SETTINGS,
+    example,
+    instrument_option,
+    override_option,
+    say,
+)
 from soxsdark.errors import ExitCode, InputError
 from soxsdark.text import printable
 
@@ -16,8 +23,8 @@ from soxsdark.text import printable
 )
 @click.option("-x", "--overwrite", is_flag=True, help="Replace SOFs that exist.")
 @click.option("-s", "--settings", type=ANY_PATH, help=SETTINGS)
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=OVERRIDE)
-@click.option("--instrument", metavar="NAME|YAML", help=INSTRUMENT)
+@override_option
+@instrument_option
 def sof(
     folder: Path,
     output: Path,

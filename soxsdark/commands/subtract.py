@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from soxsdark.commands.common import ANY_PATH, OUTPUT, example, progress_of
+from soxsdark.commands.offers import profiles
 from soxsdark.errors import ExitCode
 from soxsdark.termination import Termination
 
@@ -27,12 +28,16 @@ from soxsdark.termination import Termination
 @click.option(
     "--master-bias", type=ANY_PATH, metavar="FITS", help="Master bias, for frames with a pedestal."
 )
-@click.option("--instrument", metavar="NAME|YAML", help="Instrument profile, if not the dark's.")
+@click.option(
+    "--instrument", metavar="NAME|YAML", shell_complete=profiles,
+    help="Instrument profile, if not the dark's.",
+)  # fmt: skip
 @click.pass_obj
 def subtract(stop: Termination, /, frames: tuple[Path, ...], quiet: bool, **options: Any) -> int:
     """Subtract a master dark from raw frames.
 
-    Products: NAME_DSUB.fits (FLUX in electron, QUAL, ERRS) and NAME_DSUB.json of each frame.
+    Products: NAME_DSUB.fits (FLUX in electron, QUAL, ERRS) and NAME_DSUB.json of each frame, and
+    one log, NAME_DSUB.log after the first.
     """
     from soxsdark import screen
     from soxsdark.subtract import subtract_files

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from soxsdark.commands import offers
 from soxsdark.commands.common import ANY_PATH, OUTPUT, example, say
 from soxsdark.errors import ExitCode
 from soxsdark.text import printable
@@ -42,7 +43,7 @@ def _png_name(
 
 
 @click.command(**example("soxsdark trend 'RAW RON' hotpix-num --arm NIR --since 90d -o products"))
-@click.argument("metrics", nargs=-1, metavar="[METRIC]... | rebuild")
+@click.argument("metrics", nargs=-1, metavar="[METRIC]... | rebuild", shell_complete=offers.metrics)
 @click.option("-o", "--output", type=ANY_PATH, default=".", help=OUTPUT)
 @click.option("--arm", help="Sets of this arm alone.")
 @click.option("--since", callback=_since, metavar="90d|DATE", help="Sets since then: 90d, 12w, 2y.")

@@ -10,13 +10,14 @@ from soxsdark.commands.common import (
     ANY_PATH,
     BAD_PIXELS,
     MASTER_BIAS,
-    OVERRIDE,
     SETTINGS,
     example,
+    override_option,
     progress_of,
     reduction,
     say,
 )
+from soxsdark.commands.offers import sweep_keys
 from soxsdark.errors import ExitCode
 from soxsdark.termination import Termination
 from soxsdark.text import printable
@@ -25,7 +26,7 @@ FORMATS = ("table", "csv", "json", "markdown")
 PIXEL_HELP = "counted from 1 as FITS and its viewers do, column first"
 
 
-class Pair(click.ParamType[tuple[int, int]]):
+class Pair(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
     """Two whole numbers with a comma between."""
 
     name = "pair"
@@ -52,6 +53,7 @@ class Pair(click.ParamType[tuple[int, int]]):
 @click.argument("inputs", nargs=-1, required=True, type=ANY_PATH, metavar="SOF|FOLDER|FITS...")
 @click.option(
     "--sweep", "sweeps", multiple=True, metavar="KEY=START:STOP:STEP|KEY=V1,V2,...",
+    shell_complete=sweep_keys,
     help="A setting and the values it takes, both ends of a range included; repeatable.",
 )  # fmt: skip
 @click.option(
@@ -61,7 +63,7 @@ class Pair(click.ParamType[tuple[int, int]]):
     "--seed", type=int, default=0, show_default=True, help="Another one draws other combinations."
 )
 @click.option("-s", "--settings", type=ANY_PATH, help=SETTINGS)
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=OVERRIDE)
+@override_option
 @click.option(
     "-o",
     "--output",
@@ -145,7 +147,7 @@ def _for_pixel(options: Mapping[str, Any]) -> dict[str, Any]:
 @click.argument("x", type=int)
 @click.argument("y", type=int)
 @click.option("-s", "--settings", type=ANY_PATH, help=SETTINGS)
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=OVERRIDE)
+@override_option
 @click.option("-o", "--output", type=ANY_PATH, help="Folder for a plot, pixel_X_Y.png.")
 @click.option("-x", "--overwrite", is_flag=True, help="Replace a plot that exists.")
 @click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help=BAD_PIXELS)

@@ -16,6 +16,10 @@ from pydantic import (
 from soxsdark.orientation import turned_lengths
 
 Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
+Capitals = Annotated[
+    str, StringConstraints(strict=True, strip_whitespace=True, min_length=1, to_upper=True)
+]
+"""What is compared with a header's word, whose capitals do not count."""
 Flag = Annotated[bool, Field(strict=True)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(strict=True, ge=-180, le=360, allow_inf_nan=False)]
