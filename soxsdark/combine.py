@@ -120,6 +120,16 @@ class _Part:
     frame_rejected: np.ndarray
 
 
+def further_bytes(settings: "MdarkSettings") -> int:
+    """Bytes for each pixel of the images of the stack that only some settings ask for."""
+    quiet = 4 * (settings.noise_clipping_lower_sigma is not None)
+    return quiet + 2 * 2 * _counts_frame_clipping(settings)
+
+
+def _counts_frame_clipping(settings: "MdarkSettings") -> bool:
+    return settings.frame_clipping_flags or settings.frame_clipping_excludes_samples
+
+
 class _Stack:
     """The images, and how one block of rows of them is made."""
 
@@ -143,9 +153,7 @@ class _Stack:
         self.quiet = self.frame_low = self.frame_high = None
         if settings.noise_clipping_lower_sigma is not None:
             self.quiet = np.empty(self.shape, np.float32)
-        self.frame_clipping = (
-            settings.frame_clipping_flags or settings.frame_clipping_excludes_samples
-        )
+        self.frame_clipping = _counts_frame_clipping(settings)
         if self.frame_clipping:
             self.frame_low, self.frame_high = (np.zeros(self.shape, counts) for _ in range(2))
         self.options = block_options(survey, settings)
