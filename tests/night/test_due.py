@@ -8,7 +8,6 @@ import pytest
 from astropy.io import fits
 
 from soxsdark import hashes, reduce_sets, set_state
-from soxsdark.cli import main
 from tests.interpreter import SOURCE
 from tests.night.sets import NIR, UVB, VIS, damage, rows
 
@@ -30,7 +29,6 @@ def test_settings_that_count(run, tmp_path):
 
 def test_program_version_and_profile_count(run, tmp_path, monkeypatch):
     profile = tmp_path / "mine.yaml"
-    main(["instruments", "soxs"])
     text = (SOURCE / "soxsdark" / "instruments" / "soxs.yaml").read_text()
     profile.write_text(text)
     shutil.rmtree(tmp_path / "raw" / "xsh")
