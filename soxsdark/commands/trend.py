@@ -102,7 +102,7 @@ def _show(found: "Trend") -> None:
     from soxsdark.screen import table
     from soxsdark.trend_page import HEADINGS, LEGEND, table_rows
 
-    rows = [tuple(map(printable, row)) for row in table_rows(found)]
+    rows = list(table_rows(found))
     align = ("left", "left", "right", "left", *("right" for _ in found.metrics))
     click.echo(table(rows, (*HEADINGS, *found.metrics), align))
     if any(cell.endswith(("!", "*")) for row in rows for cell in row):
