@@ -21,7 +21,7 @@ PACKAGE = ROOT / "soxsdark"
 LAYERS = {
     "words": "errors version lasting chatter"
     " text kinds names clock nights metric_names logging_settings"
-    " settings_text termination report report.words",
+    " settings_text standard_streams termination report report.words",
     "files": "regular_file spool held_folder publish lock runlog yaml_nodes file_set pages",
     "arithmetic": "compiled parallel memory chi_square grid orientation sampling amplifiers"
     " baseline electrons level medians differences slope noise_model detector_noise stacking"
