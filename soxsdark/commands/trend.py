@@ -9,7 +9,7 @@ import click
 
 from soxsdark.commands import offers
 from soxsdark.commands.common import ANY_PATH, OUTPUT, example, say
-from soxsdark.errors import ExitCode
+from soxsdark.errors import ExitCode, InputError
 from soxsdark.text import printable
 
 if TYPE_CHECKING:
@@ -90,6 +90,9 @@ def _rebuild(products: Path) -> int:
     from soxsdark.night import LOCK
     from soxsdark.trend_database import DATABASE, rebuild
 
+    # to hold the lock makes the folder
+    if not products.is_dir():
+        raise InputError(f"{products}: no such folder; expected the products of soxsdark night")
     with held(products / LOCK):
         problems = rebuild(products)
     for problem in problems:

@@ -8,7 +8,6 @@ import pytest
 from astropy.io import fits
 
 from soxsdark import hashes, reduce_sets, set_state
-from soxsdark.cli import main
 from tests.interpreter import SOURCE
 from tests.night.sets import NIR, UVB, VIS, damage, rows
 
