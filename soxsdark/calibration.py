@@ -240,7 +240,7 @@ def _electrons(path: Path, unit: str, about: Description) -> tuple[list[float], 
     if known:
         return [1.0] * len(gains) if known == ELECTRON else gains, f"{unit} (BUNIT)", []
     if unit:
-        raise InputError(f"{path}: BUNIT is {unit!r}, expected electron or ADU")
+        raise InputError(f"{path}: BUNIT is {unit!r}, expected electron or ADU; correct the header")
     return gains, "adu (assumed)", [f"{path.name} has no BUNIT: taken to be in ADU"]
 
 
@@ -252,7 +252,7 @@ def _cut(path: Path, image: np.ndarray, about: Description, raw_shape: Sequence[
         sizes = [turned_lengths(shape, about.rotation) for shape in (science, raw_shape)]
         raise InputError(
             f"{path}: master bias of {size_text(image.shape)} pixels, {size_text(sizes[0])} (or "
-            f"the raw frame's {size_text(sizes[1])}) are expected"
+            f"the raw frame's {size_text(sizes[1])}) are expected; give one of theirs"
         )
     return cut(turned, about.sections)
 
@@ -276,7 +276,9 @@ def _completed(
     parts = []
     for amplifier, factor in zip(amplifiers, factors, strict=True):
         if bad[amplifier.place].all():
-            raise InputError(f"{path}: has no good pixel{amplifier.of}, a master bias is expected")
+            raise InputError(
+                f"{path}: has no good pixel{amplifier.of}, a master bias is expected; make it again"
+            )
         own, errors = values[amplifier.place], sigma[amplifier.place]
         own *= np.float32(factor)
         errors *= np.float32(factor)

@@ -118,7 +118,9 @@ def _answering(address: str) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split()) or f"nothing within {CONNECT:g} s"
-        raise InputError(f"{address}: no Dask scheduler answers ({reason})") from error
+        raise InputError(
+            f"{address}: no Dask scheduler answers ({reason}); start one, or correct the address"
+        ) from error
 
 
 async def _probe(address: str) -> None:

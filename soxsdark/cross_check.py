@@ -25,6 +25,10 @@ HINTS = {
     "too tight (stacked-clipping-sigma, stacked-clipping-deviation)",
     "REJ FRAMEMAX": "persistence, light or a burst of cosmic rays in that frame; look at it, "
     "leave it out",
+    "NOISE FRAMEMAX": "interference, light or another read-out mode in that frame; look at it, "
+    "leave it out",
+    "NOISE FRAMEMIN": "that frame is no raw exposure of its own (an average, smoothed, scaled, a "
+    "copy of another), or of another gain or read-out mode; leave it out",
     "FRAME STRUCT": "light, persistence or a read-out that moved in that frame; look at it, "
     "leave it out",
     "HOTPIX FRAC": "a warm detector, light in all frames, or structure finer than background-box; "

@@ -10,6 +10,9 @@ from soxsdark.nights import mjd_of, moment_in
 Expected = Literal["dark", "bias", "raw", "product"]
 """A raw dark or bias; a raw frame of any type; a product, whose raws were checked."""
 
+SAME_DAY = 1.0
+"""Days that two dates of one exposure may be apart: one of them may be without its time."""
+
 
 def time_of(frame: FrameHeader, expected: Expected, image_type: str) -> float:
     """Return the seconds of one DIT, or refuse the frame.
@@ -64,8 +67,13 @@ def mjd_obs_of(frame: FrameHeader) -> float | None:
     """Return the start of the exposure, days; None, with a remark, if nothing says it."""
     date_obs = frame.text("date-obs")
     mjd = frame.number_of(frame.profile.keys("mjd-obs"))
-    if mjd is None:
-        mjd = to_mjd(date_obs) if date_obs else None
+    dated = to_mjd(date_obs) if date_obs else None
+    if mjd is not None and dated is not None and abs(mjd - dated) > SAME_DAY:
+        frame.warnings.append(
+            f"MJD-OBS {mjd:.5f} and DATE-OBS {date_obs} are {abs(mjd - dated):.4g} days apart: "
+            "MJD-OBS taken"
+        )
+    mjd = dated if mjd is None else mjd
     if mjd is None:
         said = f"DATE-OBS is {date_obs!r}" if date_obs else "no DATE-OBS"
         frame.remark(f"start of the exposure unknown: no MJD-OBS, {said}")

@@ -137,7 +137,7 @@ def open_inputs(
     asked = settings.for_arm(None).values
     opened, skipped = _raws(files, asked.data_extension)
     if not opened:
-        raise InputError(f"{files.source or files.name}: no {kind.name} frames in it")
+        raise InputError(f"{files.source or files.name}: no {kind.name} frames in it; add some")
     profile = profile_of(opened[0][0].header, asked.instrument)
     darks, effective = _described(opened, profile, settings, kind)
     abouts = [dark.about for dark in darks]
@@ -249,7 +249,8 @@ def _open_map(path: Path, tag: str, dark: RawDark) -> BadPixelMap:
         sizes = (size_text(turned_lengths(shape, rotation)) for shape in (dark.shape, whole))
         raise InputError(
             f"{path}: bad-pixel map of {size_text(bad.shape)} pixels, {next(sizes)} (or the "
-            f"{'turned ' if rotation else ''}raw frame's {next(sizes)}) are expected"
+            f"{'turned ' if rotation else ''}raw frame's {next(sizes)}) are expected; give "
+            "one of theirs"
         )
     if turned.shape != dark.shape:
         turned = cut(turned, dark.about.sections)

@@ -98,7 +98,10 @@ def read_master_dark(path: Path | str) -> MasterFile:
     for name, image in (("errors", errs), ("flags", qual)):
         if image.shape != flux.shape:
             sizes = size_text(image.shape), size_text(flux.shape)
-            raise InputError(f"{path}: {name} of {sizes[0]} pixels, expected {sizes[1]}")
+            raise InputError(
+                f"{path}: {name} of {sizes[0]} pixels, expected {sizes[1]} as its image has; "
+                "make it again"
+            )
     return MasterFile(path, header, sha256_of(path), unit, flux, errs, given is not None, qual)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from soxsdark import metrics as figures
 from soxsdark.cross_check import hints_of, ranges_of
 from soxsdark.flags import Flag
+from soxsdark.frame_noise import frame_noises, relative_error
 from soxsdark.kinds import DARK
 from soxsdark.metrics import Figure
 from soxsdark.parallel import at_once
@@ -78,6 +79,7 @@ def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) ->
         *pattern_metrics(regions[0], patterns[0]),
         *counts,
         *rejections,
+        *_frame_noises(darks, images.combined),
         structure,
         drift_metric(regions[0]),
         *_slope(inputs, regions[0]),
@@ -241,6 +243,28 @@ def _counts(flags: np.ndarray) -> list[Metric]:
         number = int(np.count_nonzero(flagged & flags.dtype.type(bits)))
         metrics.append(Metric(f"{name} NUM", number, "", f"Number of {what}"))
         metrics.append(Metric(f"{name} FRAC", number / flags.size, "", f"Fraction of {what}"))
+    return metrics
+
+
+def _frame_noises(darks: Sequence[RawDark], combined: "Combined") -> list[Metric]:
+    """Noise of the loudest and of the quietest frame over that of the median frame."""
+    counts = combined.frame_residuals
+    noises, error = frame_noises(counts), relative_error(counts)
+    typical = float(np.median(noises))
+    metrics = []
+    for which, find in (("MAX", np.argmax), ("MIN", np.argmin)):
+        at = int(find(noises))
+        share = _known(float(noises[at]) / typical) if typical > 0 else None
+        metrics.append(
+            Metric(
+                f"NOISE FRAME{which}",
+                share,
+                "",
+                f"{which.capitalize()}imal noise of one frame, over the median",
+                error=None if share is None else error * max(share, 1.0),
+                frame="" if share is None else darks[at].name,
+            )
+        )
     return metrics
 
 

@@ -24,8 +24,8 @@ LAYERS = {
     " settings_text standard_streams termination report report.words",
     "files": "regular_file spool held_folder publish lock runlog yaml_nodes file_set pages",
     "arithmetic": "compiled parallel memory chi_square grid orientation sampling amplifiers"
-    " baseline electrons level medians differences slope noise_model detector_noise stacking"
-    " noise_map block stack_input utilities flags metrics verdicts",
+    " baseline electrons level medians differences frame_noise slope noise_model detector_noise"
+    " stacking noise_map block stack_input utilities flags metrics verdicts",
     "FITS": "fits_file fits_bytes fits_writer header_axes headers frame_layout product frame",
     "settings": "stage settings_types settings_layers settings_model settings settings_schema"
     " settings_table instruments instruments.detector instruments.window instruments.listing",

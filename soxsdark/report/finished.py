@@ -60,7 +60,7 @@ def report_run(
     products = {record_file.with_name(Path(p["name"]).name): p for p in record["products"]}
     master, mask = (_ending(products, f"_{end}.fits") for end in (kind_of(record).product, "BPM"))
     if master is None:
-        raise InputError(f"{record_file}: names no master among its products")
+        raise InputError(f"{record_file}: names no master among its products; make them again")
     with ExitStack() as stack:
         work = stack.enter_context(Workspace(page.parent))
         work.check_free([page.name], overwrite)

@@ -46,8 +46,43 @@ def column(stack: np.ndarray) -> np.ndarray:
     return stack
 
 
+def one(change: Change, at: int = 2) -> Change:
+    """Change one frame of the set; it gets the whole stack."""
+
+    def changed(stack: np.ndarray) -> np.ndarray:
+        stack[at] = np.round(change(stack))
+        return stack
+
+    return changed
+
+
+def scaled(frame: np.ndarray, factor: float) -> np.ndarray:
+    """A frame as another true gain would have it, at the same level."""
+    return np.median(frame) + factor * (frame - np.median(frame))
+
+
+def stripes(stack: np.ndarray) -> np.ndarray:
+    """Pickup of 10 e- in one frame, too fine for FRAME STRUCT, too little for RAW RON."""
+    y, x = np.indices(stack[2].shape)
+    return stack[2] + 6 * np.sin(0.7 * y + 0.5 * x)
+
+
+QUIET = {"NOISE FRAMEMIN"}
 ODD = [
     Odd("nothing"),
+    Odd("three frames", scene={"frames": 3}),
+    Odd("many frames", scene={"frames": 40, "shape": (64, 64)}),
+    Odd("few pixels", scene={"frames": 3, "shape": (16, 16)}),
+    Odd("half the true gain in one", one(lambda s: scaled(s[2], 0.5)), QUIET | {"GAIN SLOPE"}),
+    Odd("half of it in one of three", one(lambda s: scaled(s[2], 0.5)), QUIET, {"frames": 3}),
+    Odd("one is the mean of the others", one(lambda s: s[:4].mean(axis=0), 4), QUIET),
+    Odd("one is the median of all", one(lambda s: np.median(s, axis=0)), QUIET),
+    Odd("interference in one", one(stripes), {"NOISE FRAMEMAX"}),
+    Odd(
+        "one is smoothed",
+        one(lambda s: (s[2] + np.roll(s[2], 1, axis=1)) / 2),
+        QUIET | {"GAIN SLOPE", "REJ FRAMEMAX"},
+    ),
     Odd(
         "noise far below a step",
         lambda s: np.round(s / 20),

@@ -48,7 +48,7 @@ def test_records_that_have_no_page(products, values, message):
 
 def test_record_without_a_master(products):
     change(products, products=json.loads(products.read_text())["products"][1:])
-    with pytest.raises(InputError, match="names no master among its products"):
+    with pytest.raises(InputError, match="names no master among its products; make them again"):
         report_run(products, overwrite=True)
 
 

@@ -59,8 +59,8 @@ def test_table(products, run):
     ("options", "code", "said"),
     [
         (["raw-rom"], 2, "'raw-rom' is no metric of these sets; there are raw-ron"),
-        (["--arm", "UVB"], 4, "no sets of arm UVB"),
-        (["gain-slope"], 4, "no sets with GAIN SLOPE"),
+        (["--arm", "UVB"], 4, "NOISYPIX NUM; leave out --arm"),
+        (["gain-slope"], 4, "no sets with GAIN SLOPE; choose other metrics"),
         (["--plot", "t.pdf"], 2, "'t.pdf' does not end in .png"),
         (["--since", "1d"], 4, "no sets since then with"),
         (["--since", "yesterday"], 2, "'yesterday' is neither like 90d"),
