@@ -42,6 +42,7 @@ def held(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
+            # the lock is what counts
             with suppress(OSError):
                 _note(descriptor, "")
     finally:

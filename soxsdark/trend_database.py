@@ -204,13 +204,9 @@ def rebuild(products: Path) -> list[str]:
 
     Raises
     ------
-    InputError
-        There is no such folder.
     ProductError
         It cannot be written.
     """
-    if not products.is_dir():
-        raise InputError(f"{products}: no such folder; expected the products of soxsdark night")
     problems: list[str] = []
     with Workspace(products) as work, writing(products / DATABASE):
         with Database.open(products, write=True, path=work.path(DATABASE)) as database:
