@@ -31,6 +31,8 @@ PROFILE_SUFFIXES = (".yaml", ".yml")
 LARGEST_PROFILE = 1_000_000
 UNREADABLE = "not valid FITS"
 AMBIGUOUS = "given twice, with two values"
+WORDS = {"missing": "is missing", "extra_forbidden": "unknown field"}
+"""What pydantic says less well, by the type of its error."""
 
 Quantity = Literal[
     "instrument", "arm", "image-type", "image-category", "exposure-time", "dit", "ndit",
@@ -246,9 +248,11 @@ def _explain(error: ValidationError, file: str) -> str:
     errors = error.errors(include_url=False)
     first = errors[0]
     key = ".".join(str(part) for part in first["loc"] if part != "[key]") or "the profile"
+    said = WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     found = "" if isinstance(first["input"], dict) else f" (found {first['input']!r:.80})"
+    advice = f"; 'soxsdark instruments {GENERIC}' shows what there is" * (first["type"] in WORDS)
     more = f"; {len(errors) - 1} more" if len(errors) > 1 else ""
-    return f"{file}: {key}: {first['msg'].removeprefix('Value error, ')}{found}{more}"
+    return f"{file}: {key}: {said}{found}{advice}{more}"
 
 
 @dataclass
