@@ -37,9 +37,8 @@ setup(
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
     packages=find_packages(include=["soxsdark", "soxsdark.*"]),
     package_data={
-        "soxsdark": ["*.schema.json", "templates/*.html"],
+        "soxsdark": ["*.schema.json", "templates/*.html", "templates/*.css"],
         "soxsdark.instruments": ["*.yaml"],
-        "soxsdark.report": ["*.html", "*.css"],
     },
     # where `man` looks for what a folder of programs beside it brings
     data_files=[("share/man/man1", ["docs/soxsdark.1"])],

@@ -113,7 +113,7 @@ static PyObject *histogram(PyObject *self, PyObject *args)
     (void)self;
     if (!PyArg_ParseTuple(args, "OLO", &pixels, &low, &out))
         return NULL;
-    int64_t *counts = sd_take_rows(&b, pixels, "hHi", &in) ? sd_take(&b, out, "lq", -1, 1) : NULL;
+    int64_t *counts = sd_take_rows(&b, pixels, "hHi", &in) ? sd_take(&b, out, "q", -1, 1) : NULL;
     if (counts != NULL) {
         size_t width = (size_t)b.view[1].len / sizeof(int64_t);
         Py_BEGIN_ALLOW_THREADS
@@ -179,10 +179,10 @@ static PyObject *count_differences(PyObject *self, PyObject *args)
     int64_t *out;
     if (take_frame(&b, first, rows, columns, &x) && take_frame(&b, second, rows, columns, &y) &&
         take_mask(&b, bad, rows * columns, &mask) &&
-        (d.row_edges = sd_take(&b, row_edges, "lq", down + 1, 0)) &&
-        (d.column_edges = sd_take(&b, column_edges, "lq", across + 1, 0)) &&
+        (d.row_edges = sd_take(&b, row_edges, "q", down + 1, 0)) &&
+        (d.column_edges = sd_take(&b, column_edges, "q", across + 1, 0)) &&
         (d.background = sd_take(&b, background, "f", down * across, 0)) &&
-        (out = sd_take(&b, counts, "lq", down * across * (2 * (Py_ssize_t)d.half + 1), 1))) {
+        (out = sd_take(&b, counts, "q", down * across * (2 * (Py_ssize_t)d.half + 1), 1))) {
         void *scratch = NULL;
         if (d.half > 30000 || !edges_fit(d.row_edges, d.down, rows) ||
             !edges_fit(d.column_edges, d.across, columns)) {
@@ -213,7 +213,7 @@ static PyObject *clip_histograms(PyObject *self, PyObject *args)
         return NULL;
     h.rows = (size_t)rows;
     h.half = (size_t)half;
-    if ((h.counts = sd_take(&b, counts, "lq", rows * (2 * half + 1), 0)) &&
+    if ((h.counts = sd_take(&b, counts, "q", rows * (2 * half + 1), 0)) &&
         (h.cut = sd_take(&b, cut, "d", -1, 0)) &&
         (h.variance = sd_take(&b, variance, "d", b.view[1].len / (Py_ssize_t)sizeof(double), 0)) &&
         (sigma = sd_take(&b, out, "d", rows, 1))) {
@@ -255,7 +255,7 @@ static PyObject *clip_sorted(PyObject *self, PyObject *args)
         return NULL;
     o.piece = (size_t)piece;
     const float *x = sd_take(&b, ordered, "f", rows * length, 0);
-    const int64_t *number = x ? sd_take(&b, counts, "lq", rows, 0) : NULL;
+    const int64_t *number = x ? sd_take(&b, counts, "q", rows, 0) : NULL;
     double *centre = number ? sd_take(&b, centres, "d", rows, 1) : NULL;
     double *sigma = centre ? sd_take(&b, sigmas, "d", rows, 1) : NULL;
     if (sigma != NULL) {

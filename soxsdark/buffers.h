@@ -22,14 +22,15 @@ struct sd_rows {
 };
 
 /*
- * Take a C-contiguous buffer of one of the type codes `formats`. `items` is the number it must
- * hold, -1 for any. Returns its memory, or NULL with an exception.
+ * Take a C-contiguous buffer of one of the type codes `types`, which are those of Python's struct
+ * module; an integer of 32 bits is i, one of 64 bits q. `items` is the number it must hold, -1 for
+ * any. Returns its memory, or NULL with an exception.
  */
-void *sd_take(struct sd_buffers *b, PyObject *object, const char *formats, Py_ssize_t items,
+void *sd_take(struct sd_buffers *b, PyObject *object, const char *types, Py_ssize_t items,
               int writable);
 
 /* Take a buffer of one or two dimensions whose last one is contiguous; 0 with an exception. */
-int sd_take_rows(struct sd_buffers *b, PyObject *object, const char *formats, struct sd_rows *r);
+int sd_take_rows(struct sd_buffers *b, PyObject *object, const char *types, struct sd_rows *r);
 
 /* Let go of all; None, or NULL if there is an exception. */
 PyObject *sd_release(struct sd_buffers *b);

@@ -55,7 +55,8 @@ class Part:
     electrons: np.ndarray | Samples
     """Above the level, float32."""
     saturation: float
-    """In the same electrons."""
+    """In the same electrons; at most the highest value of the frame, which may be where pixels are
+    stuck at a saturation that nobody has told."""
     medians: np.ndarray
     """Of each block, in the same electrons."""
     found: AmplifierLevel
@@ -99,7 +100,7 @@ class Channel:
         _check_baseline(about, amplifier, baseline)
         limit, gain = about.saturation.value, amplifier.gain.value
         limit = math.inf if limit is None else limit
-        level, saturated = self._level(pixels, baseline, limit, clipping)
+        level, saturated, highest = self._level(pixels, baseline, limit, clipping)
         _check_level(about, amplifier, level, pixels.dtype)
         found = AmplifierLevel(level, baseline)
         if self.bias is None and np.ndim(baseline) == 0:
@@ -107,10 +108,10 @@ class Channel:
             medians = (block_medians(pixels, self.grid, self.bad) - offset) * gain
             small = Samples(pixels, offset, gain) if pixels.itemsize <= SMALL else None
             held = small or to_electrons(pixels, offset, gain, out=self.images.take())
-            return Part(held, (limit - offset) * gain, medians, found, saturated)
+            return Part(held, (min(limit, highest) - offset) * gain, medians, found, saturated)
         electrons = to_electrons(pixels, found.offset, gain, out=self.images.take())
         # their electrons no longer tell which pixels are saturated
-        np.putmask(electrons, pixels >= limit, np.nan)
+        np.putmask(electrons, pixels >= min(limit, highest), np.nan)
         if self.bias is not None:
             electrons -= self.bias.values
             electrons += np.float32(self.bias.level)
@@ -119,21 +120,22 @@ class Channel:
 
     def _level(
         self, pixels: np.ndarray, baseline: Baseline, limit: float, clipping: dict[str, Any]
-    ) -> tuple[FrameLevel, int]:
-        """Clip the pixels above the baseline; return how many are saturated too.
+    ) -> tuple[FrameLevel, int, float]:
+        """Clip the pixels above the baseline; return how many are saturated, and the highest, too.
 
         Exact on the distinct values, unless the baseline differs from line to line.
         """
         lines = np.ndim(baseline) > 0
         values, counts = distinct(pixels - baseline if lines else pixels, self.bad)
         saturated = int(counts[values >= limit].sum())
+        highest = float(values[-1]) if values.size and not lines else math.inf
         if lines and limit < math.inf:
             full = pixels >= limit
             saturated = int(np.count_nonzero(full if self.bad is None else full & ~self.bad))
         if not lines and baseline:
             values = values - baseline
         ignored = pixels.size - int(counts.sum())
-        return clip_values(values, counts, ignored=ignored, **clipping), saturated
+        return clip_values(values, counts, ignored=ignored, **clipping), saturated, highest
 
     def start(self, first: Part, second: Part) -> None:
         """Choose, on the first two frames, the bright pixels that are followed through all."""

@@ -34,22 +34,30 @@ def chi_square_isf(probability: np.ndarray, freedom: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     probability : ndarray, (P,)
-        Below 1; 0 gives infinity.
+        Below 1; 0, and what is too small for all its digits (38 sigma), gives infinity.
     freedom : ndarray of int, (P,)
         Degrees of freedom, at least 1.
+
+    Returns
+    -------
+    ndarray of float64, (P,)
     """
     probability = np.asarray(probability, dtype=np.float64)
     freedom = np.asarray(freedom, dtype=np.float64)
-    x, result = freedom.copy(), np.full(freedom.shape, np.inf)
-    some = probability > 0
-    x, probability, freedom = x[some], probability[some], freedom[some]
+    result = np.full(freedom.shape, np.inf)
+    some = probability >= np.finfo(np.float64).tiny
+    probability, freedom = probability[some], freedom[some]
+    x = before = freedom
     for _ in range(STEPS):
         tail, density = _tail(x, freedom)
-        # Newton on the logarithm of the tail, which is concave: from the left it cannot overshoot
-        step = tail * np.log(tail / probability) / density
-        new = np.maximum(x + step, x / 8)
+        seen = tail > 0
+        # Newton on the logarithm of the tail, which is concave from two degrees on: no step from
+        # the right goes too far. One from the left may, until no tail is left: then half of it.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = tail * np.log(tail / probability) / density
+        new = np.where(seen, np.maximum(x + step, x / 8), (before + x) / 2)
         done = np.all(np.abs(new - x) <= PRECISION * x)
-        x = new
+        before, x = np.where(seen, x, before), new
         if done:
             break
     result[some] = x

@@ -61,8 +61,9 @@ class ClusterWorkers:
                 "--scheduler needs the package distributed: pip install 'soxsdark[cluster]'"
             ) from error
         with _answering(address):
-            # what a client has to say is said here, in one line
-            logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+            # what a client and its connections have to say is said here, in one line
+            for name in ("distributed", "distributed.client"):
+                logging.getLogger(name).setLevel(logging.CRITICAL)
             # a client that fails to connect is slow to end, and talkative
             asyncio.run(_probe(address))
             client = Client(address, timeout=CONNECT, set_as_default=False)

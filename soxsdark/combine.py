@@ -7,6 +7,7 @@ few candidates keep the results of both clippings, and the choice is made after 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from soxsdark.baseline import Baseline
 from soxsdark.block import Average, BlockOptions, BlockResult, process_block
 from soxsdark.electrons import to_electrons
+from soxsdark.frame_noise import HALF, count_residuals
 from soxsdark.level import FrameLevel
 from soxsdark.noise_map import noise_scale
 from soxsdark.orientation import Window
@@ -30,6 +32,8 @@ HALVES = 1 << 18
 """Pixels whose odd and even frames are compared: they tell a noise to 0.14 %."""
 HALVES_SAMPLES = 1 << 23
 """Samples that are read for it at most: a hundredth of what pass 2 reads."""
+ALONE = 4
+"""Every so many of these lines tell the noise of each frame by itself."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Combined:
     """True = bad: a saturated sample was averaged."""
     frame_rejected: np.ndarray
     """Samples rejected in each frame."""
+    frame_residuals: np.ndarray
+    """Of each frame: see `count_residuals`."""
     noise_scale: float
     """Typical variance over the expected one."""
     frame_low: np.ndarray | None
@@ -132,6 +138,8 @@ class _Stack:
         lines = Lines.of(self.shape, min(HALVES, HALVES_SAMPLES // len(darks)))
         halves = np.empty((lines.number(self.shape[0]), self.shape[1]), np.float32)
         self.halves = Halves(halves, lines)
+        self.residuals = np.zeros((len(darks), 2 * HALF + 1), np.int64)
+        self._adding = Lock()
         self.quiet = self.frame_low = self.frame_high = None
         if settings.noise_clipping_lower_sigma is not None:
             self.quiet = np.empty(self.shape, np.float32)
@@ -193,14 +201,14 @@ class _Stack:
         background = model.background_rows(rows.start, rows.stop).ravel()
         self._take_halves(rows, samples, sigma)
         block = process_block(samples, sigma, background, self.options, results)
-        main, part = block.main, (rows.stop - rows.start, self.shape[1])
-        self.mean[rows], self.errors[rows] = main.mean.reshape(part), main.error.reshape(part)
-        self.noise[rows] = np.nan_to_num(block.scatter, copy=False, nan=0.0).reshape(part)
-        self.used[rows] = main.used.reshape(part)
+        main, shape = block.main, (rows.stop - rows.start, self.shape[1])
+        self.mean[rows], self.errors[rows] = main.mean.reshape(shape), main.error.reshape(shape)
+        self.noise[rows] = np.nan_to_num(block.scatter, copy=False, nan=0.0).reshape(shape)
+        self.used[rows] = main.used.reshape(shape)
         rejected = block.count - main.used
-        self.rejected[rows] = rejected.reshape(part)
+        self.rejected[rows] = rejected.reshape(shape)
         if self.quiet is not None:
-            self.quiet[rows] = block.quiet.reshape(part)
+            self.quiet[rows] = block.quiet.reshape(shape)
         some = np.flatnonzero(rejected)
         out = rejected_samples(samples[:, some], main.lowest[some], main.highest[some])
         start = rows.start * self.shape[1]
@@ -210,7 +218,7 @@ class _Stack:
         squares[block.candidate | np.isnan(block.relative)] = 0
         return _Part(
             candidates=self._candidates(samples, block, start),
-            squares=squares.reshape(part).sum(axis=1),
+            squares=squares.reshape(shape).sum(axis=1),
             judged=int(np.count_nonzero((block.count > 1) & ~block.candidate)),
             frame_rejected=out.sum(axis=1),
         )
@@ -222,6 +230,11 @@ class _Stack:
         with np.errstate(over="ignore", invalid="ignore"):
             difference = chosen[0::2].mean(axis=0) - chosen[1::2].mean(axis=0)
             self.halves.values[numbers] = difference / (2 * sigma.reshape(shape)[inside])
+        alone = slice(-numbers.start % ALONE, None, ALONE)
+        some = chosen[:, alone].reshape(len(samples), -1)
+        counts = count_residuals(some, sigma.reshape(shape)[inside][alone].ravel())
+        with self._adding:
+            self.residuals += counts
 
     def _saturated(
         self, samples: np.ndarray, average: Average, at: np.ndarray, start: int
@@ -258,7 +271,7 @@ class _Stack:
         )
 
     def choose(self, found: _Candidates, noisy: np.ndarray, frame_rejected: np.ndarray) -> None:
-        """Give the noisy pixels among the candidates the result of their own clipping."""
+        """Give the noisy ones of the candidates (True) the result of their own clipping."""
         at = found.index[noisy]
         self.mean.flat[at], self.errors.flat[at] = found.mean[noisy], found.error[noisy]
         self.rejected.flat[at] += (self.used.flat[at] - found.used[noisy]).astype(self.used.dtype)
@@ -303,7 +316,7 @@ def combine(
     darks : sequence of RawDark
     survey : Survey
         Of the same frames.
-    settings : "MdarkSettings"
+    settings : MdarkSettings
     blocks : sequence of slice
         Rows that are done at a time, in rising order; with `threads` of no influence on the
         result. Rows in none of them are left out: they have no sample.
@@ -341,6 +354,7 @@ def combine(
         quiet=None if stack.quiet is None else stack.quiet < scale,
         saturated=stack.saturated,
         frame_rejected=frame_rejected,
+        frame_residuals=stack.residuals,
         noise_scale=scale,
         frame_low=stack.frame_low,
         frame_high=stack.frame_high,

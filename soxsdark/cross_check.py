@@ -25,10 +25,18 @@ HINTS = {
     "too tight (stacked-clipping-sigma, stacked-clipping-deviation)",
     "REJ FRAMEMAX": "persistence, light or a burst of cosmic rays in that frame; look at it, "
     "leave it out",
+    "NOISE FRAMEMAX": "interference, light or another read-out mode in that frame; look at it, "
+    "leave it out",
+    "NOISE FRAMEMIN": "that frame is no raw exposure of its own (an average, smoothed, scaled, a "
+    "copy of another), or of another gain or read-out mode; leave it out",
     "FRAME STRUCT": "light, persistence or a read-out that moved in that frame; look at it, "
     "leave it out",
     "HOTPIX FRAC": "a warm detector, light in all frames, or structure finer than background-box; "
     "look at the master and at DETECTOR TEMP",
+    "COLDPIX FRAC": "dead columns, a dropped amplifier, or raws from which a dark was subtracted; "
+    "look at the master",
+    "BADPIX FRAC": "look at QUAL for the flag that most have; 128: the input bad-pixel map marks "
+    "good pixels, or too many; 4096: saturation is too low; 8192: clipping excludes samples",
     "NOISYPIX FRAC": "interference, an unstable detector, or light in one of the frames; look at "
     "NOISE in the mask and at FRAME STRUCT",
     "PREV MOVED FRAC": "the detector changed since the previous master, or one of the two is "
@@ -44,7 +52,7 @@ NOT_OF = {
     BIAS: ("MDARK", "DARK CURRENT", "GAIN SLOPE", "PREV"),
 }
 """First words of metrics that a kind of set never has."""
-PATTERN = ("HOTPIX FRAC",)
+PATTERN = ("HOTPIX FRAC", "COLDPIX FRAC", "BADPIX FRAC")
 """Metrics that profiles do not warn of in a bias, whose columns may stand out."""
 
 

@@ -10,7 +10,8 @@ from soxsdark.description import Description
 from soxsdark.errors import InputError
 from soxsdark.instruments import Detector, Profile, profile_of, size_text
 from soxsdark.master_file import ADU, ELECTRON, MasterFile, baseline_problem
-from soxsdark.one_setup import same_value, value_text
+from soxsdark.one_setup import same_value, value_text, within
+from soxsdark.orientation import turned_lengths
 from soxsdark.settings import MdarkSettings, Settings
 from soxsdark.setups import describe
 
@@ -71,7 +72,7 @@ def describe_dark(file: MasterFile, instrument: str | None = None) -> Dark:
 
 
 def _settings(header: Mapping[str, Any], instrument: str | None) -> MdarkSettings:
-    given = {}
+    given: dict[str, str] = {}
     if _is_ours(header):
         given = {
             name: str(header.get(f"{_PROCESSING} PARAM{i} VALUE", "null"))
@@ -79,13 +80,13 @@ def _settings(header: Mapping[str, Any], instrument: str | None) -> MdarkSetting
             if name in INHERITED
         }
     if instrument is not None:
-        given["instrument"] = str(instrument)
-    # names as JSON, which YAML reads: a path may hold any character
+        given.pop("instrument", None)
+    # names as JSON, which YAML reads
     for key in {"instrument", "data-extension"} & given.keys():
         if given[key] != "null" and not given[key].isdecimal():
             given[key] = json.dumps(given[key])
     overrides = [f"{key}={value}" for key, value in given.items()]
-    return Settings.read(None, overrides).for_arm(None).values
+    return Settings.read(None, overrides, instrument).for_arm(None).values
 
 
 def _is_ours(header: Mapping[str, Any]) -> bool:
@@ -130,9 +131,7 @@ def check_match(frame: Description, dark: Dark) -> None:
         )
     if problem := baseline_problem(dark.file.header, frame.subtracted):
         raise InputError(f"{dark.path}: {problem}; take a dark made as the frames are")
-    needed = frame.shape
-    if frame.rotation % 180:
-        needed = needed[::-1]
+    needed = turned_lengths(frame.shape, frame.rotation)
     if dark.file.flux.shape != needed:
         raise InputError(
             f"{frame.path}: {size_text(needed)} science pixels (rows x columns), {dark.path.name} "
@@ -205,7 +204,7 @@ def dark_factor(frame: Description, dark: Dark, scale: Scale, bias_given: bool) 
     """
     wanted, own = frame.exposure_time, dark.about.exposure_time
     tolerance = 0.0 if scale == "always" else dark.settings.exposure_time_tolerance
-    if abs(wanted - own) <= tolerance * (1 + 1e-9):
+    if within(abs(wanted - own), tolerance):
         return 1.0
     said = f"{frame.path}: exposure time is {wanted:g} s, {dark.path.name} has {own:g} s"
     remedy = f"take a dark of {wanted:g} s"

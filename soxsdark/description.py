@@ -71,6 +71,13 @@ class Description:
     warnings: tuple[str, ...] = ()
 
     @property
+    def mjd_end(self) -> float | None:
+        """End of the exposure, with all its integrations, days."""
+        if self.mjd_obs is None:
+            return None
+        return self.mjd_obs + self.exposure_time * self.ndit / 86400
+
+    @property
     def sections(self) -> tuple[Section, ...]:
         """Where the pixels of each amplifier are."""
         return tuple(amplifier.section for amplifier in self.amplifiers)
@@ -95,6 +102,16 @@ class Description:
         """Gain of the first amplifier; unknown if that of any is."""
         every = [amplifier.gain for amplifier in self.amplifiers]
         return next((gain for gain in every if gain.source == "assumed"), every[0])
+
+    @property
+    def gains(self) -> float | np.ndarray:
+        """e-/ADU of the pixels; of several amplifiers a science image, as the raw frames lie."""
+        if len(self.amplifiers) == 1:
+            return self.gain.value
+        image = np.empty(self.shape)
+        for amplifier in self.amplifiers:
+            image[amplifier.place] = amplifier.gain.value
+        return image
 
     @property
     def ron(self) -> Sourced[float | None]:

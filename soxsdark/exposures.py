@@ -1,15 +1,17 @@
 """When and for how long a frame was exposed, by its header."""
 
 import math
-from datetime import UTC, datetime
 from typing import Literal
 
 from soxsdark.errors import InputError, OtherFrameError
-from soxsdark.instruments import FrameHeader
-from soxsdark.nights import mjd_of
+from soxsdark.instruments import POSSIBLE, FrameHeader
+from soxsdark.nights import mjd_of, moment_in
 
 Expected = Literal["dark", "bias", "raw", "product"]
 """A raw dark or bias; a raw frame of any type; a product, whose raws were checked."""
+
+SAME_DAY = 1.0
+"""Days that two dates of one exposure may be apart: one of them may be without its time."""
 
 
 def time_of(frame: FrameHeader, expected: Expected, image_type: str) -> float:
@@ -29,9 +31,10 @@ def time_of(frame: FrameHeader, expected: Expected, image_type: str) -> float:
 
 def _exposure_time(frame: FrameHeader) -> float:
     key, value, seconds = frame.exposure
-    if seconds is None or seconds <= 0:
+    low, high = POSSIBLE
+    if seconds is None or not low <= seconds <= high:
         units = {"s": "seconds", "ms": "milliseconds"}[frame.profile.exposure_time_unit]
-        expected = f"a number of {units} above 0"
+        expected = f"a number of {units} above 0 ({low:g} s to {high:g} s)"
         hint = " (a frame without exposure is a bias)" if seconds == 0 else ""
         kind = OtherFrameError if seconds == 0 else InputError
         wanted = f"{expected}{hint}; correct the header or leave it out"
@@ -49,7 +52,7 @@ def _bias_time(frame: FrameHeader, image_type: str) -> float:
     key, value, seconds = frame.exposure
     if value is None:
         return 0.0
-    if seconds is None or seconds < 0 or (seconds > 0 and not image_type):
+    if seconds is None or not 0 <= seconds <= POSSIBLE[1] or (seconds > 0 and not image_type):
         raise frame.refuse(key, value, "0, since nothing else says that it is a bias; leave it out")
     return seconds
 
@@ -64,8 +67,13 @@ def mjd_obs_of(frame: FrameHeader) -> float | None:
     """Return the start of the exposure, days; None, with a remark, if nothing says it."""
     date_obs = frame.text("date-obs")
     mjd = frame.number_of(frame.profile.keys("mjd-obs"))
-    if mjd is None:
-        mjd = to_mjd(date_obs) if date_obs else None
+    dated = to_mjd(date_obs) if date_obs else None
+    if mjd is not None and dated is not None and abs(mjd - dated) > SAME_DAY:
+        frame.warnings.append(
+            f"MJD-OBS {mjd:.5f} and DATE-OBS {date_obs} are {abs(mjd - dated):.4g} days apart: "
+            "MJD-OBS taken"
+        )
+    mjd = dated if mjd is None else mjd
     if mjd is None:
         said = f"DATE-OBS is {date_obs!r}" if date_obs else "no DATE-OBS"
         frame.remark(f"start of the exposure unknown: no MJD-OBS, {said}")
@@ -75,9 +83,6 @@ def mjd_obs_of(frame: FrameHeader) -> float | None:
 def to_mjd(date: str) -> float | None:
     """Convert an ISO date and time (UTC unless it says otherwise) to MJD; None if it is none."""
     try:
-        moment = datetime.fromisoformat(date)
+        return mjd_of(moment_in(date))
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return mjd_of(moment)

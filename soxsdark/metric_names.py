@@ -35,6 +35,8 @@ METRICS: dict[str, Limits] = {
     "badpix-frac": FRACTION,
     "clipped-frac": FRACTION,
     "rej-framemax": NOT_NEGATIVE,
+    "noise-framemax": NOT_NEGATIVE,
+    "noise-framemin": NOT_NEGATIVE,
     "frame-struct": NOT_NEGATIVE,
     "level-drift": NOT_NEGATIVE,
     "gain-slope": ANY,

@@ -7,9 +7,14 @@ from soxsdark.kinds import DARK, Kind
 from soxsdark.report import page_file
 
 
+def failure_names(run: str) -> tuple[str, str]:
+    """File names of log and record of a run that failed."""
+    return f"{run}_FAILED.log", f"{run}_FAILED.json"
+
+
 @dataclass(frozen=True)
 class Names:
-    """File names of one run's products."""
+    """File names of what a run makes of a set."""
 
     master: str
     mask: str | None
@@ -30,7 +35,7 @@ class Names:
             mask=f"{name}_BPM.fits" if kind is DARK else None,
             record=f"{run}.json",
             log=f"{run}.log",
-            failure=(f"{run}_FAILED.log", f"{run}_FAILED.json"),
+            failure=failure_names(run),
             page=page_file(run) if report else None,
         )
 
@@ -44,3 +49,35 @@ class Names:
         """All that a run that succeeds publishes, the record last."""
         names = (self.master, self.mask, self.page, self.log, self.record)
         return tuple(name for name in names if name)
+
+
+@dataclass(frozen=True)
+class SubtractNames:
+    """File names of what is made of one frame, whose name begins with `stem`."""
+
+    stem: str
+
+    @property
+    def run(self) -> str:
+        """What all of them begin with."""
+        return f"{self.stem}_DSUB"
+
+    @property
+    def product(self) -> str:
+        """The frame without its dark."""
+        return f"{self.run}.fits"
+
+    @property
+    def record(self) -> str:
+        """Its record."""
+        return f"{self.run}.json"
+
+    @property
+    def log(self) -> str:
+        """The log of a run over frames of which this is the first."""
+        return f"{self.run}.log"
+
+    @property
+    def failure(self) -> tuple[str, str]:
+        """Log and record of such a run that failed."""
+        return failure_names(self.run)

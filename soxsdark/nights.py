@@ -54,6 +54,18 @@ class Boundary:
         return midnight + timedelta(hours=self.hour)
 
 
+def moment_in(text: str) -> datetime:
+    """Return the moment of an ISO date and time, which is UTC unless it names another zone.
+
+    Raises
+    ------
+    ValueError
+        The text is none.
+    """
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def mjd_of(moment: datetime) -> float:
     """Modified Julian date of a moment that knows its zone."""
     return (moment - MJD_ZERO) / timedelta(days=1)

@@ -15,6 +15,13 @@ MOST_GROUPS = 6
 """Setups that a message lists."""
 ROUNDED = 1e-3
 """How far two numbers may be apart, relative: headers round them."""
+BINARY = 1e-9
+"""By how much a difference may pass a limit, relative: decimals have no exact binary value."""
+
+
+def within(difference: float, limit: float) -> bool:
+    """Tell whether two numbers of headers lie no farther apart than a limit of the settings."""
+    return difference <= limit * (1 + BINARY)
 
 
 def check_one_setup(descriptions: Sequence[Description], tolerance: float = 0.0) -> None:
@@ -138,8 +145,7 @@ def _joined(found: dict[Any, list[int]], tolerance: float) -> dict[Any, list[int
     shortest: dict[Any, float] = {}
     start = -math.inf
     for time in times:
-        # a little more, for times that have no exact binary value
-        start = start if time - start <= tolerance * (1 + 1e-9) else time
+        start = start if within(time - start, tolerance) else time
         shortest[time] = start
     result: dict[Any, list[int]] = {}
     for value, members in found.items():

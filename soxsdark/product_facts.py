@@ -15,8 +15,9 @@ def facts_of(reduced: Reduced, names: Names, identity: RunIdentity) -> ProductFa
     tag = f"{kind.tag}_{arm}" if arm else kind.tag
     bpm, bias = inputs.bad_pixel_map, inputs.master_bias
     products = {kind.category: names.master, "BP_MAP": names.mask}
-    known = [d.about.mjd_obs for d in darks if d.about.mjd_obs is not None]
     first = min(darks, key=lambda d: d.about.mjd_obs or 0.0).about
+    starts = [start for d in darks if (start := d.about.mjd_obs) is not None]
+    ends = [end for d in darks if (end := d.about.mjd_end) is not None]
     values = inputs.settings.values.model_dump(by_alias=True, exclude={"qc_acceptable_ranges"})
     return ProductFacts(
         version=__version__,
@@ -35,8 +36,8 @@ def facts_of(reduced: Reduced, names: Names, identity: RunIdentity) -> ProductFa
         parameters=list(values.items()),
         metrics=reduced.judged.metrics,
         first_date_obs=first.date_obs,
-        first_mjd=min(known) if known else None,
-        last_mjd=max(known) if known else None,
+        first_mjd=min(starts, default=None),
+        last_mjd=max(ends, default=None),
         ndit=about.ndit,
         window=about.window if about.gapless else None,
         trimmed=about.trimmed,

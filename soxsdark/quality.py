@@ -3,16 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from soxsdark import metrics as figures
 from soxsdark.cross_check import hints_of, ranges_of
 from soxsdark.flags import Flag
+from soxsdark.frame_noise import frame_noises, relative_error
 from soxsdark.kinds import DARK
 from soxsdark.metrics import Figure
-from soxsdark.orientation import all_to_product
 from soxsdark.parallel import at_once
 from soxsdark.previous import compare
 from soxsdark.region import (
@@ -28,7 +28,7 @@ from soxsdark.region import (
 )
 from soxsdark.survey import RawDark, Survey
 from soxsdark.temperature import temperature_metrics
-from soxsdark.verdicts import Judged, Metric, QaFlag, judge_ranges
+from soxsdark.verdicts import DOUBT, Judged, Metric, QaFlag, judge_ranges
 
 if TYPE_CHECKING:
     from soxsdark.combine import Combined
@@ -79,13 +79,14 @@ def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) ->
         *pattern_metrics(regions[0], patterns[0]),
         *counts,
         *rejections,
+        *_frame_noises(darks, images.combined),
         structure,
         drift_metric(regions[0]),
         *_slope(inputs, regions[0]),
         *temperature_metrics(darks, inputs.settings.values.maximum_temperature_spread),
     ]
     if inputs.previous is not None:
-        metrics += compare(all_to_product(master, about.rotation), error, inputs.previous)
+        metrics += compare(master, error, inputs.previous, about)
     for region, noise, pattern in zip(regions[1:], noises[1:], patterns[1:], strict=True):
         metrics += _of_amplifier(inputs, region, master, noise, pattern)
     metrics = [_rounded(m) for m in metrics]
@@ -148,7 +149,17 @@ def _level(inputs: "Inputs", region: Region, which: str, value: float) -> Metric
     kind = inputs.kind
     comment = f"{which.capitalize()} of the master {kind.name}"
     figure = Figure(value, _level_error(inputs, region))
-    return region.metric(f"{kind.product} {which}", figure, comment)
+    concern = _negative(inputs, region, figure) if which == "MEDIAN" else {}
+    return region.metric(f"{kind.product} {which}", figure, comment, **concern)
+
+
+def _negative(inputs: "Inputs", region: Region, level: Figure) -> dict[str, Any]:
+    """The concern about a dark far below zero, which only a pedestal that is not its own makes."""
+    least = -(region.sigma + DOUBT * level.error)
+    if inputs.kind is not DARK or inputs.pedestal is not False or level.value >= least:
+        return {}
+    why = f"{level.value:.5g} electron in a dark without pedestal: {_wrong_pedestal(inputs)}"
+    return {"verdict": QaFlag.PARTIAL, "why": why}
 
 
 def _level_error(inputs: "Inputs", region: Region) -> float:
@@ -192,7 +203,7 @@ def _raw_ron(inputs: "Inputs", region: Region, level: float) -> Metric:
 
 def _wrong_pedestal(inputs: "Inputs") -> str:
     if inputs.master_bias is not None:
-        return f"{inputs.master_bias.path.name} does not take the pedestal of the raws away"
+        return f"{inputs.master_bias.path.name} does not fit the pedestal of the raws"
     return "the raws hold a pedestal, which the instrument profile says they do not"
 
 
@@ -232,6 +243,28 @@ def _counts(flags: np.ndarray) -> list[Metric]:
         number = int(np.count_nonzero(flagged & flags.dtype.type(bits)))
         metrics.append(Metric(f"{name} NUM", number, "", f"Number of {what}"))
         metrics.append(Metric(f"{name} FRAC", number / flags.size, "", f"Fraction of {what}"))
+    return metrics
+
+
+def _frame_noises(darks: Sequence[RawDark], combined: "Combined") -> list[Metric]:
+    """Noise of the loudest and of the quietest frame over that of the median frame."""
+    counts = combined.frame_residuals
+    noises, error = frame_noises(counts), relative_error(counts)
+    typical = float(np.median(noises))
+    metrics = []
+    for which, find in (("MAX", np.argmax), ("MIN", np.argmin)):
+        at = int(find(noises))
+        share = _known(float(noises[at]) / typical) if typical > 0 else None
+        metrics.append(
+            Metric(
+                f"NOISE FRAME{which}",
+                share,
+                "",
+                f"{which.capitalize()}imal noise of one frame, over the median",
+                error=None if share is None else error * max(share, 1.0),
+                frame="" if share is None else darks[at].name,
+            )
+        )
     return metrics
 
 

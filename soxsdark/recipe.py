@@ -1,43 +1,32 @@
 """The recipes, master dark and master bias: from raw frames to published products."""
 
 import logging
-import shlex
 import uuid
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from soxsdark.clock import Clock
-from soxsdark.errors import ProductError, UsageError, shortages
+from soxsdark.errors import UsageError
 from soxsdark.file_set import Entry, FileSet
 from soxsdark.headers import product_header
 from soxsdark.inputs import find_files, open_inputs
 from soxsdark.kinds import BIAS, DARK, Kind
+from soxsdark.logged_run import logged_run
 from soxsdark.names import Names
 from soxsdark.product import Mask, Master, Product, write_products
 from soxsdark.product_facts import facts_of
 from soxsdark.publish import Workspace, spare_inputs
-from soxsdark.record import (
-    RunIdentity,
-    failure_record,
-    file_entry,
-    is_expected,
-    message_of,
-    plain,
-    product_entry,
-    write_record,
-)
+from soxsdark.record import RunIdentity, file_entry, plain, product_entry, write_record
 from soxsdark.reduction import Progress, Reduced, plan_of, reduce_set, told_of_memory
 from soxsdark.report import picture_files
 from soxsdark.report_record import run_record
 from soxsdark.run_story import log_inputs, log_results
-from soxsdark.runlog import run_log
 from soxsdark.settings import Settings
 from soxsdark.verdicts import QaFlag
-from soxsdark.version import __version__
 
 
 @dataclass(frozen=True)
@@ -192,14 +181,12 @@ def _make(
         work.check_free(names.products, overwrite)
         if gallery is not None:
             gallery.check_free(picture_files(names.run), overwrite)
-        with run_log(work.path(names.log), settings.logging, identity.run_id) as logger:
-            run = _Run(kind, files, settings, calibrations, names, gallery, identity)
-            try:
-                with shortages():
-                    return run.reduce(work, Path(output), logger, overwrite, progress)
-            except BaseException as error:
-                run.leave_failure(work, logger, error)
-                raise
+        run = _Run(kind, files, settings, calibrations, names, gallery, identity)
+        with logged_run(
+            work, identity, names.log, names.failure,
+            settings=settings.logging, settings_file=settings.path, inputs=run.entries(),
+        ) as logger:  # fmt: skip
+            return run.reduce(work, Path(output), logger, overwrite, progress)
 
 
 def _spare_inputs(output: Path, names: Names, files: FileSet, *others: Path | str | None) -> None:
@@ -235,8 +222,6 @@ class _Run:
         progress: Progress | None,
     ) -> Result:
         clock = Clock()
-        logger.info("soxsdark %s, run %s", __version__, self.identity.run_id)
-        logger.info("command: %s", shlex.join(self.identity.command) or "from Python")
         self._warn_of_mixed(output, logger)
         inputs = open_inputs(self.files, self.settings, kind=self.kind, **self.calibrations)
         inputs = told_of_memory(inputs)
@@ -315,27 +300,9 @@ class _Run:
             for category, name in facts.products.items()
         ]
 
-    def _entries(self) -> list[dict[str, Any]]:
+    def entries(self) -> list[dict[str, Any]]:
         """All files that were given, checked or not."""
         given = (Entry(Path(path)) for path in self.calibrations.values() if path)
         named = (self.files.bad_pixel_map, self.files.master_bias)
         entries = (*self.files.frames, *filter(None, named), *given)
         return [{"path": e.path.absolute(), "tag": e.tag} for e in entries]
-
-    def leave_failure(self, work: Workspace, logger: logging.Logger, error: BaseException) -> None:
-        """Leave the log and a record of the failure, as far as the folder can be written."""
-        # the log itself may be what cannot be written
-        with suppress(ProductError):
-            logger.error("%s", message_of(error), exc_info=None if is_expected(error) else error)
-        record = failure_record(
-            error, self.identity, settings_file=self.settings.path, inputs=self._entries()
-        )
-        failed_log, failed = self.names.failure
-        try:
-            write_record(work.path(failed), record)
-            work.path(self.names.log).rename(work.path(failed_log))
-            work.publish(self.names.failure, overwrite=True, last=failed)
-            error.add_note(f"see {work.directory / failed_log}")
-        except (ProductError, OSError) as problem:
-            with suppress(ProductError):
-                logger.error("the record of the failure cannot be written: %s", problem)

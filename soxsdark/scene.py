@@ -1,16 +1,21 @@
 """What a simulated set of raw frames is to look like."""
 
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntFlag
 from math import inf
 from typing import Any
 
 from soxsdark.errors import UsageError
+from soxsdark.nights import moment_in
 from soxsdark.simulated_arms import ARMS, Span
 
 DTYPES = ("uint16", "int16", "int32", "float32")
 LARGEST_FRAME = 100_000_000
+MOST = 1e9
+"""Electrons or ADU of an effect."""
+MOST_RATE, LONGEST, MOST_READS = 1e6, 1e6, 10**6
+"""e-/s, s and NDIT: their product is the largest number of electrons that can be drawn."""
 
 
 class PixelClass(IntFlag):
@@ -43,43 +48,46 @@ class Scene:
 
     arm: str = _option("NIR", ", ".join(f"{key} ({arm.instrument})" for key, arm in ARMS.items()))
     frames: int = _option(5, "number of frames", 1)
-    exptime: float = _option(None, "exposure time of one DIT, s; 0 = biases", 0)
-    seed: int = _option(1, "seed: the same seed gives the same files", 0)
+    exptime: float = _option(None, "exposure time of one DIT, s; 0 = biases", 0, LONGEST)
+    seed: int = _option(1, "seed: the same seed gives the same files", 0, 2**63 - 1)
     shape: tuple[int, int] | None = _option(
         None,
         "rows and columns of a science cut-out without overscan (MEGARA: of a smaller detector, "
         "overscan around it); else the whole detector",
     )
     overscan: bool = _option(True, "with the whole detector: keep reference, pre-, overscan pixels")
-    ndit: int = _option(1, "NIR: every frame is the average of so many reads", 1)
-    ron: float = _option(None, "read-out noise of one read, e-", 0)
+    ndit: int = _option(1, "NIR: every frame is the average of so many reads", 1, MOST_READS)
+    ron: float = _option(None, "read-out noise of one read, e-", 0, MOST)
     ron_spread: float = _option(0.0, "spread of the read-out noise from pixel to pixel", 0, 1)
-    gain: float = _option(None, "true gain, e-/ADU", 1e-6)
+    gain: float = _option(None, "true gain, e-/ADU", 1e-6, MOST)
     header_gain: float | None = _option(
-        None, "gain in the headers, where it is wrong; else the true one", 1e-6
+        None, "gain in the headers, where it is wrong; else the true one", 1e-6, MOST
     )
     dtype: str = _option(None, "pixels of the files: " + ", ".join(DTYPES))
     saturation: float = _option(None, "value at which raw pixels saturate, ADU", 1)
     pedestal: float = _option(
-        None, "mean level of a frame without charge, ADU (1000 in uint16 where the arm has none)"
+        None,
+        "mean level of a frame without charge, ADU (1000 in uint16 where the arm has none)",
+        -MOST,
+        MOST,
     )
-    drift: float = _option(2.0, "frame-to-frame scatter of that level, ADU", 0)
+    drift: float = _option(2.0, "frame-to-frame scatter of that level, ADU", 0, MOST)
     tilt: float = _option(
-        0.0, "frame-to-frame scatter of its rise from the first to the last row, ADU", 0
+        0.0, "frame-to-frame scatter of its rise from the first to the last row, ADU", 0, MOST
     )
-    dark: float = _option(None, "dark current, e-/s", 0)
+    dark: float = _option(None, "dark current, e-/s", 0, MOST_RATE)
     dark_spread: float = _option(0.05, "spread of the dark current from pixel to pixel", 0, 1)
     hot_fraction: float = _option(0.004, "fraction of hot pixels", 0, 1)
-    hot_rate_min: float = _option(None, "rate of the faintest hot pixel, e-/s", 1e-9)
-    hot_rate_max: float = _option(None, "rate of the brightest hot pixel, e-/s", 1e-9)
+    hot_rate_min: float = _option(None, "rate of the faintest hot pixel, e-/s", 1e-9, MOST_RATE)
+    hot_rate_max: float = _option(None, "rate of the brightest hot pixel, e-/s", 1e-9, MOST_RATE)
     noisy_fraction: float = _option(0.002, "fraction of pixels with 4-10 times the noise", 0, 1)
     telegraph_fraction: float = _option(0.0005, "fraction of random-telegraph pixels", 0, 1)
     bad_pixel_fraction: float = _option(0.002, "fraction of pixels in the bad-pixel map", 0, 1)
     list_bad_pixel_map: bool = _option(False, "name the bad-pixel map in the SOF")
-    cosmic_ray_rate: float = _option(1e-7, "cosmic rays per pixel and second", 0)
-    glow: float = _option(0.0, "amplifier glow in a corner, e- at its peak in one DIT", 0)
-    gradient: float = _option(0.0, "ramp across the columns, e- at its end in one DIT", 0)
-    light_leak: float = _option(0.0, "light in the middle frame alone, e- at its peak", 0)
+    cosmic_ray_rate: float = _option(1e-7, "cosmic rays per pixel and second", 0, 1)
+    glow: float = _option(0.0, "amplifier glow in a corner, e- at its peak in one DIT", 0, MOST)
+    gradient: float = _option(0.0, "ramp across the columns, e- at its end in one DIT", 0, MOST)
+    light_leak: float = _option(0.0, "light in the middle frame alone, e- at its peak", 0, MOST)
     date_obs: str = _option("2025-03-10T13:00:00.000", "start of the first exposure (UTC)")
 
     def __post_init__(self) -> None:
@@ -100,8 +108,7 @@ class Scene:
             value = getattr(self, option.name)
             low, high = option.metadata["low"], option.metadata["high"]
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            endless = value == inf and option.name != "saturation"
-            if number and (endless or not low <= value <= high):
+            if number and not low <= value <= high:
                 allowed = f"at least {low:g}" if high == inf else f"{low:g} to {high:g}"
                 raise UsageError(f"{option.name}: got {value}, expected {allowed}")
 
@@ -132,8 +139,8 @@ class Scene:
         if self.ndit > 1 and ARMS[self.arm].name != "NIR":
             raise UsageError(f"ndit: got {self.ndit}, expected 1 in the {self.arm} arm")
         try:
-            datetime.fromisoformat(self.date_obs)
-        except ValueError as problem:
+            self.start(self.frames)
+        except (ValueError, OverflowError) as problem:
             raise UsageError(f"date_obs: {problem}; expected 2025-03-10T13:00:00") from problem
 
     @property
@@ -211,6 +218,12 @@ class Scene:
     def kind(self) -> str:
         """What the frames are: darks, or biases without exposure."""
         return "dark" if self.exptime else "bias"
+
+    def start(self, index: int) -> datetime:
+        """Return the start of an exposure, from 0, in UTC to the millisecond."""
+        cycle = self.ndit * (self.exptime + ARMS[self.arm].overhead)
+        start = moment_in(self.date_obs).astimezone(UTC) + timedelta(seconds=index * cycle)
+        return start.replace(microsecond=start.microsecond // 1000 * 1000)
 
     @property
     def leak_frame(self) -> int:

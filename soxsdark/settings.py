@@ -5,7 +5,6 @@ inside it, or ``--set``; the later wins, and the origin of each value is kept.
 """
 
 import difflib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -93,10 +92,10 @@ class Settings:
             The first fault in one line, with file, line, key, value and what is allowed; a
             `SettingsFaultsError` has them all in ``faults``.
         """
-        if instrument is not None:
-            # as JSON, which YAML reads
-            overrides = [*overrides, f"instrument={json.dumps(str(instrument))}"]
         settings = cls.unchecked(path, overrides)
+        if instrument is not None:
+            given = Given(str(instrument), "instrument", "--set", "--set")
+            settings.overrides.add(given, keys())
         if faults := settings.faults():
             raise SettingsFaultsError(faults)
         return settings

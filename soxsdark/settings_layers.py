@@ -118,9 +118,7 @@ def range_name(written: str) -> str:
 
 def show(value: object) -> str:
     """Return a value as YAML would write it, on one line of at most 60 characters."""
-    text = json.dumps(value, ensure_ascii=False)
-    text = text if len(text) <= 60 else text[:57] + "..."
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return show_key(json.dumps(value, ensure_ascii=False))
 
 
 def show_key(key: str) -> str:

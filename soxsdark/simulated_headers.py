@@ -2,29 +2,26 @@
 
 import uuid
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any
 
+from soxsdark.nights import mjd_of
 from soxsdark.scene import Scene
 from soxsdark.simulated_arms import ARMS, Arm
 
-MJD_ZERO = datetime(1858, 11, 17)
 MEGARA_CONFIGURATION = "ca3558e3-e50d-4bbc-86bd-da50a0998a48"
 
 
 def raw_cards(scene: Scene, index: int, name: str) -> list[tuple[Any, ...]]:
     """Give the header of one raw frame, as the instrument writes it."""
     arm = ARMS[scene.arm]
-    cycle = scene.ndit * (scene.exptime + arm.overhead)
-    start = datetime.fromisoformat(scene.date_obs) + timedelta(seconds=index * cycle)
-    start = start.replace(microsecond=start.microsecond // 1000 * 1000)
-    stamp = start.isoformat(timespec="milliseconds")
+    start = scene.start(index)
+    stamp = start.replace(tzinfo=None).isoformat(timespec="milliseconds")
     times = [
         ("OBJECT", scene.kind.upper(), "target description"),
         ("DATE", stamp, "date of this file (UTC)"),
         ("DATE-OBS", stamp, "start of the exposure (UTC)"),
-        ("MJD-OBS", round((start - MJD_ZERO) / timedelta(days=1), 8), "start as modified JD"),
+        ("MJD-OBS", round(mjd_of(start), 8), "start as modified JD"),
         ("EXPTIME", float(scene.exptime), "[s] integration time of one DIT"),
     ]
     own = _gtc_cards if arm.instrument == "MEGARA" else _eso_cards

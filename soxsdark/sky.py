@@ -73,7 +73,8 @@ def build_detector(scene: Scene, seed: np.random.SeedSequence) -> Detector:
         round(fraction * size)
         for fraction in (scene.hot_fraction, scene.noisy_fraction, scene.telegraph_fraction)
     ]
-    chosen = places.choice(size, sum(counts), replace=False)
+    # where all pixels are odd, rounding may ask for one too many
+    chosen = places.choice(size, min(sum(counts), size), replace=False)
     at_hot, at_noisy, at_telegraph = np.split(chosen, np.cumsum(counts)[:2])
 
     classes = np.zeros(size, np.int16)
@@ -232,6 +233,7 @@ def _amplify(window: np.ndarray, detector: Detector) -> None:
 
 
 def add_at(window: np.ndarray, flat: np.ndarray, values: np.ndarray) -> None:
+    """Add values to the pixels of a window at some flat indices, each there once, in place."""
     window[np.unravel_index(flat, window.shape)] += values.astype(np.float32)
 
 

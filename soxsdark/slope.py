@@ -119,7 +119,9 @@ def measure_slope(bright: BrightPixels, sigma: float, ndit: int = 1) -> tuple[fl
             (sigma**2 + typical / ndit) / (sigma**2 + signal[here] / ndit)
         )
         variance = _bin_variance(scaled)
-        error = variance * math.sqrt(2 / here.sum()) * ndit / typical
+        # a bin that scatters less than it can is no better known for it
+        least = sigma**2 + typical / ndit
+        error = max(variance, least) * math.sqrt(2 / here.sum()) * ndit / typical
         slopes.append((variance - sigma**2) * ndit / typical)
         weights.append(1 / max(error, 1e-9) ** 2)
     if not slopes:

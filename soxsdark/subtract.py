@@ -1,9 +1,10 @@
 """A master dark taken off frames: read, matched, subtracted by ccdproc, published."""
 
+import logging
 import re
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,18 +21,27 @@ from soxsdark.dark_match import (
 )
 from soxsdark.errors import InputError, UsageError
 from soxsdark.frame_source import open_source
+from soxsdark.logged_run import logged_run
+from soxsdark.logging_settings import LoggingSettings
 from soxsdark.master_file import ELECTRON, read_master_dark
+from soxsdark.names import SubtractNames
 from soxsdark.product import Product, write_products
 from soxsdark.publish import Workspace, spare_inputs
 from soxsdark.record import LIBRARIES, RunIdentity, product_entry, write_record
 from soxsdark.setups import describe
-from soxsdark.subtract_report import RECIPE, subtracted_header, subtracted_record
+from soxsdark.subtract_report import (
+    RECIPE,
+    log_subtracted,
+    log_tools,
+    subtracted_header,
+    subtracted_record,
+)
 from soxsdark.subtraction import Job, Tools, prepare, subtract
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
 
-PRODUCT_END = "_DSUB.fits"
+Progress = Callable[[str, int, int], None]
 _SUFFIX = re.compile(r"\.(fits|fit|fts)(\.gz|\.fz)?\Z", re.IGNORECASE)
 
 
@@ -41,6 +51,8 @@ class SubtractResult:
 
     product: Path
     record_file: Path
+    log: Path
+    """Of the whole run: one for all frames."""
     metrics: dict[str, float | int | None]
     record: dict[str, Any] = field(repr=False)
 
@@ -110,11 +122,12 @@ def subtract_files(
     master_bias: Path | str | None = None,
     instrument: str | None = None,
     command: Sequence[str] = (),
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[SubtractResult]:
     """Subtract a master dark from raw frames, and publish ``NAME_DSUB.fits`` and a record of each.
 
-    Nothing appears unless every frame is done.
+    Nothing of them appears unless every frame is done. There is one log, ``NAME_DSUB.log`` after
+    the first frame.
 
     Parameters
     ----------
@@ -134,46 +147,65 @@ def subtract_files(
     Raises
     ------
     InputError, ProductError, SettingsError, UsageError
-        With the line for the user.
+        With the line for the user; a failed run leaves its log and ``NAME_DSUB_FAILED.json`` after
+        the first frame.
     """
-    started = datetime.now(UTC)
-    output = Path(output)
     names = _names(frames)
-    every = [name for pair in names for name in pair]
-    spare_inputs(output, every, [*frames, dark, master_bias])
-    run_id = uuid.uuid4().hex
-    results = []
+    run = _identity(names[0].stem, command)
+    first, output = names[0], Path(output)
+    products = [first.log, *(file for own in names for file in (own.product, own.record))]
+    inputs = [Path(path) for path in (*frames, dark, master_bias) if path is not None]
+    spare_inputs(output, (*products, *first.failure), inputs)
     with Workspace(output) as work:
-        work.check_free(every, overwrite)
-        jobs, tools = _prepare(frames, dark, scale, master_bias, instrument)
-        for number, (job, pair) in enumerate(zip(jobs, names, strict=True)):
-            stem, libraries = pair[0].removesuffix(PRODUCT_END), (*LIBRARIES, "ccdproc")
-            run = RunIdentity(RECIPE, stem, None, run_id, tuple(command), started, libraries)
-            results.append(_write(work, pair, job, tools, run))
-            if progress is not None:
-                progress("frames", number + 1, len(jobs))
-        work.publish(every, overwrite=overwrite)
+        work.check_free(products, overwrite)
+        with logged_run(
+            work, run, first.log, first.failure, settings=LoggingSettings(),
+            inputs=[{"path": path.absolute(), "tag": None} for path in inputs],
+        ) as logger:  # fmt: skip
+            jobs, tools = _prepare(frames, dark, scale, master_bias, instrument)
+            log_tools(logger, tools)
+            results = list(_each(work, logger, run, names, jobs, tools, progress))
+            logger.info("done")
+            work.publish(products, overwrite=overwrite)
+            for name in (file for own in names for file in own.failure):
+                (output / name).unlink(missing_ok=True)
     return results
 
 
-def _write(
-    work: Workspace, names: tuple[str, str], job: Job, tools: Tools, run: RunIdentity
-) -> SubtractResult:
-    """Subtract, and write product and record, of the names given, into the workspace."""
-    name, record_name = names
-    result = subtract(job, tools)
-    header = subtracted_header(job, tools, result, run.run_id, name)
-    written = write_products([Product(work.path(name), result.images, header)])
-    products = [product_entry(file) for file in written]
-    record = subtracted_record(job, tools, result, run, products)
-    write_record(work.path(record_name), record)
-    metrics = {m.name: m.value for m in result.metrics}
-    place = work.directory
-    return SubtractResult(place / name, place / record_name, metrics, record)
+def _identity(name: str, command: Sequence[str]) -> RunIdentity:
+    libraries, now = (*LIBRARIES, "ccdproc"), datetime.now(UTC)
+    return RunIdentity(RECIPE, name, None, uuid.uuid4().hex, tuple(command), now, libraries)
 
 
-def _names(frames: Sequence[Path | str]) -> list[tuple[str, str]]:
-    """Names of product and record of each frame, which must differ."""
+def _each(
+    work: Workspace,
+    logger: logging.Logger,
+    run: RunIdentity,
+    names: Sequence[SubtractNames],
+    jobs: Sequence[Job],
+    tools: Tools,
+    progress: Progress | None,
+) -> Iterator[SubtractResult]:
+    """Subtract frame by frame, and write each product and record into the workspace."""
+    for done, (job, own) in enumerate(zip(jobs, names, strict=True), start=1):
+        result = subtract(job, tools)
+        header = subtracted_header(job, tools, result, run.run_id, own.product)
+        written = write_products([Product(work.path(own.product), result.images, header)])
+        products = [product_entry(file) for file in written]
+        record = subtracted_record(job, tools, result, replace(run, name=own.stem), products)
+        write_record(work.path(own.record), record)
+        log_subtracted(logger, record)
+        metrics = {metric.name: metric.value for metric in result.metrics}
+        product, record_file, log = (
+            work.directory / name for name in (own.product, own.record, names[0].log)
+        )
+        yield SubtractResult(product, record_file, log, metrics, record)
+        if progress is not None:
+            progress("frames", done, len(jobs))
+
+
+def _names(frames: Sequence[Path | str]) -> list[SubtractNames]:
+    """Names of what is made of each frame, which must differ."""
     if not frames:
         raise UsageError("no frame given: expected one or several FITS files")
     stems: dict[str, Path] = {}
@@ -185,7 +217,7 @@ def _names(frames: Sequence[Path | str]) -> list[tuple[str, str]]:
                 "subtract them one by one, into two folders"
             )
         stems[stem] = frame
-    return [(f"{stem}{PRODUCT_END}", f"{stem}_DSUB.json") for stem in stems]
+    return [SubtractNames(stem) for stem in stems]
 
 
 def _prepare(

@@ -1,6 +1,7 @@
-"""What is said of a frame without its dark: header and record."""
+"""What is said of a frame without its dark: header, record and log."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from astropy.io import fits
@@ -20,13 +21,12 @@ RECIPE = "subtract"
 def subtracted_header(
     job: Job, tools: Tools, result: Result, run_id: str, name: str | None
 ) -> fits.Header:
+    """Return the header of the product, of file name `name`; None: it becomes no file."""
     about, dark, bias = job.about, tools.dark, tools.bias
     used = [(dark.path.name, _category(dark), _md5(dark), dark.file.sha256)]
     if bias is not None:
         used.append((bias.path.name, bias.tag, bias.datamd5, bias.sha256))
     sums = [(f"sha256 of {n}", sha256) for n, *_, sha256 in used]
-    total = about.exposure_time * about.ndit
-    start = about.mjd_obs
     facts = ProductFacts(
         version=__version__,
         run_id=run_id,
@@ -37,12 +37,12 @@ def subtracted_header(
         parameters=[("scale", tools.scale), ("factor", job.factor), *sums],
         metrics=result.metrics,
         exposure_time=about.exposure_time,
-        total_exposure=total,
+        total_exposure=about.exposure_time * about.ndit,
         instrument=str(about.setup.get("instrument") or "") or None,
         arm=about.arm,
         first_date_obs=about.date_obs,
-        first_mjd=start,
-        last_mjd=None if start is None else start + total / 86400,
+        first_mjd=about.mjd_obs,
+        last_mjd=about.mjd_end,
         ndit=about.ndit,
         window=about.window if about.gapless else None,
         trimmed=about.trimmed,
@@ -63,6 +63,7 @@ def _md5(dark: Dark) -> str | None:
 def subtracted_record(
     job: Job, tools: Tools, result: Result, run: RunIdentity, products: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
+    """Return the record of one frame, whose product has the entries `products`."""
     about, dark, bias = job.about, tools.dark, tools.bias
     return {
         **run.head(succeeded=True),
@@ -106,3 +107,28 @@ def _remarks(job: Job, tools: Tools, result: Result) -> list[str]:
     if None in result.rons:
         said.append("read noise unknown: ERRS lacks it")
     return said
+
+
+def log_tools(logger: logging.Logger, tools: Tools) -> None:
+    """Write what is taken off all frames."""
+    dark, bias = tools.dark, tools.bias
+    given = dark.path.name, dark.about.exposure_time, dark.profile.name, dark.file.sha256
+    logger.info("master dark %s: %g s, profile %s, SHA-256 %s", *given)
+    if bias is not None:
+        logger.info("master bias %s: SHA-256 %s", bias.path.name, bias.sha256)
+
+
+def log_subtracted(logger: logging.Logger, record: Mapping[str, Any]) -> None:
+    """Write what the record of a frame says, a line an event."""
+    frame = record["frame"]
+    said = frame["path"].name, frame["exposure-time"], frame["unit"], record["factor"]
+    logger.info("frame %s: %g s, in %s, dark x %g, SHA-256 %s", *said, frame["sha256"])
+    for remark in record["remarks"]:
+        logger.info("remark: %s", remark)
+    for warning in record["warnings"]:
+        logger.warning("%s", warning)
+    for name, metric in record["metrics"].items():
+        logger.info("QC %s = %s %s", name, metric["value"], metric["unit"])
+    for product in record["products"]:
+        made = product["name"], product["size"], product["sha256"]
+        logger.info("product %s: %d bytes, SHA-256 %s", *made)

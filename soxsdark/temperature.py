@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from soxsdark.one_setup import within
 from soxsdark.survey import RawDark
 from soxsdark.verdicts import Metric, QaFlag
 
@@ -44,7 +45,7 @@ def _spread(known: Sequence[RawDark], limit: float | None) -> str:
     coldest = min(known, key=_of)
     warmest = max(known, key=_of)
     spread = _of(warmest) - _of(coldest)
-    if limit is None or spread <= limit:
+    if limit is None or within(spread, limit):
         return ""
     ordered = sorted(known, key=lambda d: d.about.mjd_obs or 0.0)
     return (
@@ -62,7 +63,7 @@ def _off_set_point(known: Sequence[RawDark], limit: float | None) -> str:
         return ""
     temperature, point = (float(value) for value in np.mean(pairs, axis=0))
     off = abs(temperature - point)
-    if off <= limit:
+    if within(off, limit):
         return ""
     return (
         f"the detector temperature, {temperature:.5g} in the mean, is {off:.3g} from its set-point "

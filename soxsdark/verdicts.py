@@ -1,5 +1,6 @@
 """Metrics, the ranges they should lie in, and the QA flag that follows."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -45,7 +46,7 @@ class Metric:
     frame: str = ""
     """The frame whose value it is, where it is that of the worst."""
     chance: float = 0.0
-    """Value that chance alone may reach: a warning needs more."""
+    """Value that chance alone may reach: a warning of a high one needs more."""
     acceptable: Ends | None = None
     warning: Ends | None = None
     """The ranges it was judged against."""
@@ -160,10 +161,10 @@ def _judged(metric: Metric, ranges: Ranges, values: Mapping[str, Any], hint: str
     if metric.value is None:
         why = f"{metric.text}, {limits}: {NO_VALUE}"
         return metric.with_concern(QaFlag.PARTIAL, why) if acceptable else metric
-    if acceptable and _outside(metric.value, acceptable, 0.0):
+    if acceptable and _outside(metric.value, acceptable, margin=0.0):
         return metric.with_concern(QaFlag.BAD, f"{metric.text}, {limits}{after}")
     margin = DOUBT * (metric.error or 0.0)
-    if warning and metric.value > metric.chance and _outside(metric.value, warning, margin):
+    if warning and _outside(metric.value, warning, margin, metric.chance):
         times = f": {_text(given)} x {metric_name(given[2])}" if len(given) > 2 else ""
         said = f"{_text(warning)} is expected ({ranges.warning_source}{times})"
         return metric.with_concern(QaFlag.PARTIAL, f"{metric.text}, {said}{after}")
@@ -187,10 +188,10 @@ def _scaled(
     return low, high
 
 
-def _outside(value: float, ends: Ends, margin: float) -> bool:
+def _outside(value: float, ends: Ends, margin: float, chance: float = -math.inf) -> bool:
     low, high = ends
     too_low = low is not None and value < low - margin
-    return too_low or (high is not None and value > high + margin)
+    return too_low or (high is not None and value > max(high + margin, chance))
 
 
 def _text(ends: tuple[Any, ...]) -> str:

@@ -1,7 +1,7 @@
 """YAML read as a tree of nodes: plain values, and the line of every key.
 
-Only what a settings file needs is understood: mappings, lists and scalars. Anchors, aliases and
-tags are refused, so a file can neither grow when it is read nor name a Python object.
+Only what settings and profiles need is understood: mappings, lists and scalars. Anchors, aliases
+and tags are refused, so a file can neither grow when it is read nor name a Python object.
 """
 
 import re
@@ -24,7 +24,7 @@ _NULL = {"", "~", "null", "Null", "NULL"}
 _TRUE = {form for word in ("yes", "on", "true") for form in (word, word.title(), word.upper())}
 _FALSE = {form for word in ("no", "off", "false") for form in (word, word.title(), word.upper())}
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9_]*|0x[0-9a-fA-F]+)")
-_REAL = re.compile(
+REAL = re.compile(
     r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9]+|(0|[1-9][0-9_]*)(?=[eE]))([eE][-+]?[0-9]+)?"
 )
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -146,6 +146,22 @@ def entries(node: yaml.MappingNode) -> Iterator[tuple[str, int, yaml.Node]]:
         yield key_text(key), key.start_mark.line + 1, value
 
 
+def refuse_repeats(node: yaml.Node, name: object) -> None:
+    """Raise SettingsError if a key stands twice in a mapping, at any depth of the file `name`."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            refuse_repeats(item, name)
+    elif isinstance(node, yaml.MappingNode):
+        first: dict[str, int] = {}
+        for key, line, value in entries(node):
+            if key in first:
+                raise SettingsError(
+                    f"{name}:{line}: key {key!r} stands on line {first[key]} too; remove one"
+                )
+            first[key] = line
+            refuse_repeats(value, name)
+
+
 def key_text(key: yaml.Node) -> str:
     """Return a key as text: one that is a list or mapping as Python would write it."""
     return key.value if isinstance(key, yaml.ScalarNode) else repr(plain(key))
@@ -176,7 +192,7 @@ def _scalar(text: str) -> object:
         return text
     if _WHOLE.fullmatch(text):
         return int(text.replace("_", ""), 16 if "x" in text else 10)
-    if _REAL.fullmatch(text):
+    if REAL.fullmatch(text):
         return float(text.replace("_", ""))
     if _SPECIAL.fullmatch(text):
         return float(text.replace(".", ""))

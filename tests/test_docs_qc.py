@@ -72,7 +72,8 @@ def test_the_page_has_the_default_ranges():
         said = rows[metric_name(name)]
         unit = of[0].replace("-", " ").upper() if of else ""
         unit = "the nominal RON" if unit == "NOMINAL RON" else unit
-        ends = f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
+        ends = " to ".join(f"{end:g}" for end in (low, high) if end is not None)
+        ends = "at most " * (low is None) + "at least " * (high is None) + ends
         assert said.startswith(ends), name
         assert said.endswith(unit) or "generic" in said, name
         if generic[name] != own[name]:

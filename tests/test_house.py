@@ -21,11 +21,11 @@ PACKAGE = ROOT / "soxsdark"
 LAYERS = {
     "words": "errors version lasting chatter"
     " text kinds names clock nights metric_names logging_settings"
-    " settings_text termination report report.words",
+    " settings_text standard_streams termination report report.words",
     "files": "regular_file spool held_folder publish lock runlog yaml_nodes file_set pages",
     "arithmetic": "compiled parallel memory chi_square grid orientation sampling amplifiers"
-    " baseline electrons level medians differences slope noise_model detector_noise stacking"
-    " noise_map block stack_input utilities flags metrics verdicts",
+    " baseline electrons level medians differences frame_noise slope noise_model detector_noise"
+    " stacking noise_map block stack_input utilities flags metrics verdicts",
     "FITS": "fits_file fits_bytes fits_writer header_axes headers frame_layout product frame",
     "settings": "stage settings_types settings_layers settings_model settings settings_schema"
     " settings_table instruments instruments.detector instruments.window instruments.listing",
@@ -40,7 +40,7 @@ LAYERS = {
     "pages": "trend_history trend_database"
     " report.style report.facts report.digest report.images report.charts report.maps"
     " report.trends report.page report.output report.finished explain_chart",
-    "recipes": "report_record product_facts run_story recipe subtract_report subtract"
+    "recipes": "report_record product_facts run_story logged_run recipe subtract_report subtract"
     " record_rerun set_report",
     "many runs": "set_state reduce_sets workers cluster trend"
     " trend_page night_files night_told night"

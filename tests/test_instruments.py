@@ -105,6 +105,16 @@ def test_own_profile_by_its_path(tmp_path):
     assert load_profile(path).name == load_profile(str(path)).name == "mine"
 
 
+@pytest.mark.parametrize(
+    ("written", "value"), [("6.5e4", 65000.0), ("65_000", 65000.0), ("1e-7", 1e-7)]
+)
+def test_numbers_are_written_as_in_settings(tmp_path, written, value):
+    arm = f"arms: {{'*': {{saturation: {written}}}}}\n"
+    others = yaml.safe_dump({key: value for key, value in SOXS.items() if key != "arms"})
+    profile = load_profile(save(tmp_path, others + arm))
+    assert profile.detector(None).saturation == value
+
+
 def test_unknown_name_gets_the_nearest():
     with pytest.raises(
         SettingsError, match=r"'soxx' is not known, .*generic, megara, soxs.*mean soxs\?"
@@ -134,14 +144,16 @@ def test_unknown_name_gets_the_nearest():
             {"name": "x"},
             "mine.yaml: keywords: is missing; 'soxsdark instruments generic' shows .*; 2 more",
         ),
-        ("name: x\nname: y\n", "mine.yaml line 2: key 'name' stands twice"),
-        ("a: &x 1\nb: *x\n", "mine.yaml line 2: aliases are not allowed"),
-        ("? [a]\n: 1\n", "mine.yaml line 1: found unhashable key"),
-        ("a: !!python/object:os.system x\n", "mine.yaml line 1: could not determine a constructor"),
+        ("name: x\nname: y\n", "mine.yaml:2: key 'name' stands on line 1 too"),
+        ("arms:\n  A: {}\n  B: {gain: 1,\n      gain: 2}\n", ":4: key 'gain' stands on line 3"),
+        ("a: [{b: 1, b: 1}]\n", ":1: key 'b' stands on line 1 too"),
+        ("a: &x 1\nb: *x\n", "mine.yaml:1: anchors and aliases are not allowed"),
+        ("? [a]\n: 1\n", "mine.yaml: name: is missing"),
+        ("a: !!python/object:os.system x\n", r"mine.yaml:1: tags \(!\) are not allowed"),
         ("- 1\n", "expected a mapping"),
         ("", "expected a mapping"),
-        ("a: [", "mine.yaml line 1: "),
-        ("[" * 5000, "too deeply nested"),
+        ("a: [", "mine.yaml:1: not valid YAML"),
+        ("[" * 5000, "nested deeper than 50 levels"),
         ("#" * 1_000_001, "larger than 1000000 bytes"),
     ],
 )
@@ -256,13 +268,15 @@ def profiles(draw) -> Profile:
     )
 
 
-BREAKS = [f"a{mark} b" for mark in "\n\t\x85\u2028\ufeff\x7f\x00é:#"]
+BREAKS = [f"A{mark} B" for mark in "\n\t\x85\u2028\ufeff\x7f\x00É:#"]
+NUMBERS = ("1e5", "-.5E-3", "12:00", "010", "0x1F", "1_000", ".inf", "yes", "~", "2026-01-01")
 SAME_TWICE = Detector(shape=(9, 9), rows=(1, 2), columns=(1, 2))
 
 
 @given(profiles())
 @example(load_profile("soxs").model_copy(update={"dark_types": tuple(BREAKS)}))
-@example(load_profile("soxs").model_copy(update={"arms": dict.fromkeys("ab", SAME_TWICE)}))
+@example(load_profile("soxs").model_copy(update={"keywords": {"exposure-time": NUMBERS}}))
+@example(load_profile("soxs").model_copy(update={"arms": dict.fromkeys("AB", SAME_TWICE)}))
 def test_a_printed_profile_loads_as_the_same_profile(tmp_path_factory, profile):
     path = tmp_path_factory.getbasetemp() / "printed.yaml"
     path.write_bytes(profile_text(profile).encode("utf-8"))

@@ -90,7 +90,7 @@ def test_st7_is_good(masters, seconds):
 def test_st7_light_in_the_first_long_exposure_is_named(masters, shared_data):
     concerns = {m.name: m for m in masters[900].reduced.judged.concerns}
     assert masters[900].qa_flag == "PARTIAL"
-    assert set(concerns) == {"FRAME STRUCT", "REJ FRAMEMAX"}
+    assert set(concerns) == {"FRAME STRUCT", "REJ FRAMEMAX", "NOISE FRAMEMAX"}
     paths = st7(shared_data, 900)
     assert {m.frame for m in concerns.values()} == {paths[0].name}
     first, *others = (fits.getdata(path).astype(float) for path in paths)

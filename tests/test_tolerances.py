@@ -32,7 +32,13 @@ def test_spread_beyond_the_limit_is_partial_and_says_who():
 
 @pytest.mark.parametrize(
     ("temperatures", "limit"),
-    [((40.0, 40.5), 0.5), ((40.0, 50.0), None), ((40.0, None, 40.2), 0.5), ((40.0,), 0.0)],
+    [
+        ((40.0, 40.5), 0.5),
+        ((3.9, 4.4), 0.5),  # 4.4 - 3.9 is a little more than 0.5
+        ((40.0, 50.0), None),
+        ((40.0, None, 40.2), 0.5),
+        ((40.0,), 0.0),
+    ],
 )
 def test_spread_within_the_limit_or_not_judged(temperatures, limit):
     assert {m.verdict for m in temperature_metrics(frames(*temperatures), limit)} == {QaFlag.GOOD}

@@ -36,7 +36,8 @@ from soxsdark.termination import Termination
 def subtract(stop: Termination, /, frames: tuple[Path, ...], quiet: bool, **options: Any) -> int:
     """Subtract a master dark from raw frames.
 
-    Products: NAME_DSUB.fits (FLUX in electron, QUAL, ERRS) and NAME_DSUB.json of each frame.
+    Products: NAME_DSUB.fits (FLUX in electron, QUAL, ERRS) and NAME_DSUB.json of each frame, and
+    one log, NAME_DSUB.log after the first.
     """
     from soxsdark import screen
     from soxsdark.subtract import subtract_files

@@ -5,7 +5,7 @@ A profile is a YAML file. Those in this folder are known by name; a user's own b
 
 import difflib
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -19,11 +19,19 @@ from astropy.io.fits.verify import VerifyError
 from pydantic import Field, ValidationError, model_validator
 
 from soxsdark.errors import InputError, OtherFrameError, SettingsError
-from soxsdark.instruments.detector import Declared, Flag, Longitude, Text, WarningRanges
+from soxsdark.instruments.detector import (
+    Capitals,
+    Declared,
+    Flag,
+    Longitude,
+    Text,
+    WarningRanges,
+)
 from soxsdark.instruments.detector import Detector as Detector
 from soxsdark.instruments.window import science_sections as science_sections
 from soxsdark.instruments.window import size_text as size_text
 from soxsdark.regular_file import open_regular
+from soxsdark.yaml_nodes import compose, plain, refuse_repeats
 
 GENERIC = "generic"
 ANY_ARM = "*"
@@ -33,6 +41,8 @@ UNREADABLE = "not valid FITS"
 AMBIGUOUS = "given twice, with two values"
 WORDS = {"missing": "is missing", "extra_forbidden": "unknown field"}
 """What pydantic says less well, by the type of its error."""
+POSSIBLE = 1e-6, 1e6
+"""What a gain in e-/ADU, a noise in electrons or a time in seconds may be."""
 
 Quantity = Literal[
     "instrument", "arm", "image-type", "image-category", "exposure-time", "dit", "ndit",
@@ -59,7 +69,7 @@ class Profile(Declared):
     dark_types : tuple of str
         Patterns (``*`` is anything) of the image type of a dark, upper case.
     dark_categories : tuple of str
-        Image categories that a dark may have; empty is any.
+        Image categories that a dark may have, upper case; empty is any.
     image_type_required : bool
         False: a frame that does not say what it is passes, with a remark.
     exposure_time_unit : str
@@ -69,7 +79,7 @@ class Profile(Declared):
     longitude : float or None
         Of the site, degrees east: its noon parts the nights; None is that of Greenwich.
     arms : dict of str to Detector
-        ``*`` stands for any arm and for none.
+        By the arm's name, upper case; ``*`` stands for any arm and for none.
     qc_warning_ranges : dict or None
         For metrics (as in the settings) the range (low, high) outside of which a set is PARTIAL; a
         third entry names the metric, or ``nominal-ron``, of which low and high are multiples.
@@ -77,15 +87,15 @@ class Profile(Declared):
     """
 
     name: Text
-    recognise: tuple[Text, ...] = ()
+    recognise: tuple[Capitals, ...] = ()
     keywords: dict[Quantity, tuple[Text, ...]]
-    dark_types: tuple[Text, ...] = Field(min_length=1)
-    dark_categories: tuple[Text, ...] = ()
+    dark_types: tuple[Capitals, ...] = Field(min_length=1)
+    dark_categories: tuple[Capitals, ...] = ()
     image_type_required: Flag = True
     exposure_time_unit: Literal["s", "ms"] = "s"
     setup: tuple[SetupKey, ...]
     longitude: Longitude | None = None
-    arms: dict[Text, Detector] = Field(default_factory=dict)
+    arms: dict[Capitals, Detector] = Field(default_factory=dict)
     qc_warning_ranges: WarningRanges | None = None
 
     @model_validator(mode="after")
@@ -161,7 +171,7 @@ def recognise(instrume: str | None) -> Profile:
         if wanted not in _text(name).upper():
             continue
         profile = _packaged(name)
-        if wanted in {value.upper() for value in profile.recognise}:
+        if wanted in profile.recognise:
             return profile
     return _packaged(GENERIC)
 
@@ -200,38 +210,12 @@ def _read(path: Path) -> str:
         raise SettingsError(f"{path}: instrument profile cannot be read ({reason})") from error
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe loader, which also refuses aliases and keys that stand twice."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-            mark = event.start_mark
-            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key.value, str):
-                continue
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key.value!r} stands twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def _parse(text: str, file: str) -> Profile:
-    try:
-        content = yaml.load(text, Loader=_Loader)  # nosec B506
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "too deeply nested or not YAML"
-        raise SettingsError(f"{file}{where}: {problem}") from error
-    return _validated(content, file)
+    root = compose(text, file)
+    if root is None:
+        return _validated(None, file)
+    refuse_repeats(root, file)
+    return _validated(plain(root), file)
 
 
 def _validated(content: object, file: str) -> Profile:
@@ -305,11 +289,14 @@ class FrameHeader:
         return key, value, None if number is None else number * factor
 
     def positive_of(self, keys: Sequence[str]) -> tuple[str, float] | None:
-        """Return the first (key, value) whose value is a number above 0."""
+        """Return the first (key, value) with a number that a gain, a noise or a time may be."""
+        low, high = POSSIBLE
         for key, value in self.found(keys):
             number = as_number(value)
-            if number is not None and number > 0:
+            if number is not None and low <= number <= high:
                 return key, number
+            if number != 0:  # 0 is how headers say that it is not known
+                self.remark(f"{key} is {value!r}, no number from {low:g} to {high:g}: not used")
         return None
 
     def refuse(

@@ -1,8 +1,11 @@
 """Instrument profiles as text: a table of those that come with the program, and one in full."""
 
+import re
+
 import yaml
 
 from soxsdark.instruments import ANY_ARM, Profile, load_profile, profile_names
+from soxsdark.yaml_nodes import REAL
 
 WIDTH = 100
 
@@ -13,6 +16,12 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: object) -> bool:
         """Write everything out wherever it stands."""
         return True
+
+
+# a text like 1e5 is put in quotes: a number where profiles are read, none to PyYAML
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(rf"(?:{REAL.pattern})\Z"), list("-+.0123456789")
+)
 
 
 def profile_rows() -> list[tuple[str, str, str]]:

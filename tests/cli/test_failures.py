@@ -1,12 +1,15 @@
 """What goes wrong: one line, the exit code, and what is left."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from soxsdark.simulator import Scene, simulate
+from tests.interpreter import environment
 from tests.products import FAILED, PRODUCTS, names
 
 
@@ -39,6 +42,15 @@ def test_wrong_frame(command, night, tmp_path, edit):
         assert (code, out) == (4, "")
         assert re.fullmatch(r"soxsdark: \S*NIR_dark_002\.fits: 100 % .*NaN.*\n", err)
     assert names(tmp_path / "o") == FAILED
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "0<&- >&- 2>&-"])
+def test_closed_streams_cost_nothing(night, tmp_path, closed):
+    arguments = [sys.executable, "-m", "soxsdark", "mdark", night.sof, "-o", tmp_path / "o"]
+    script = ["sh", "-c", f'exec "$@" {closed}', "sh", *map(str, arguments)]
+    done = subprocess.run(script, capture_output=True, env=environment(), timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert names(tmp_path / "o") == PRODUCTS
 
 
 def test_mixed_setups_show_a_table(command, night, tmp_path, edit):

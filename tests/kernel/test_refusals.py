@@ -55,3 +55,16 @@ def test_edges_that_do_not_cover_the_frame_are_refused(edges):
             numbers,
             counts,
         )
+
+
+@compiled
+@pytest.mark.parametrize("code", ["i", "l", "q"])
+def test_integers_are_known_by_their_length(code):
+    # NumPy's int32 is C's long on Windows, where the others have it for their int64
+    pixels, counts = np.array([7, 9, 7], np.int16), np.zeros(3, code)
+    if counts.itemsize == 8:
+        kernel().histogram(pixels, 7, counts)
+        assert counts.tolist() == [2, 0, 1]
+    else:
+        with pytest.raises(ValueError, match="items of q is expected"):
+            kernel().histogram(pixels, 7, counts)

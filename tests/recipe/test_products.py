@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -38,6 +39,19 @@ def test_sof_folder_and_list_give_the_same_master(night, tmp_path):
     first = science(found[0].master_dark)
     for other in found[1:]:
         np.testing.assert_array_equal(science(other.master_dark), first)
+
+
+def test_end_of_the_exposures(night, tmp_path):
+    first, last = (fits.getheader(path) for path in (night.frames[0], night.frames[-1]))
+    result = run(night, tmp_path / "o")
+    for product in (result.master, result.mask):
+        header = fits.getheader(product)
+        assert header["MJD-OBS"] == first["MJD-OBS"]
+        # 300 s, one DIT
+        assert header["MJD-END"] == pytest.approx(last["MJD-OBS"] + 300 / 86400, abs=1e-8)
+        # the cards have milliseconds
+        end = datetime.fromisoformat(header["DATE-END"])
+        assert abs(end - datetime(2025, 3, 10, 13, 25, 14)) <= timedelta(milliseconds=1)
 
 
 def test_image_file_collection(night, tmp_path):

@@ -145,6 +145,11 @@ def test_overrides_need_no_file():
     assert (got.gain, got.clipping_iteration_count, got.hot_pixel_rate) == (2.5, 0, None)
 
 
+@pytest.mark.parametrize("path", ["a: #b.yaml", 'it"s.yaml', "\N{CAMERA}.yaml", "null", "01"])
+def test_instrument_is_taken_as_it_is(path):
+    assert Settings.read(None, (), path).for_arm(None).values.instrument == path
+
+
 def test_reading_settings_imports_no_numerics():
     code = (
         "import sys; from soxsdark.settings import Settings; Settings.read(); "

@@ -6,10 +6,10 @@ from astropy.io import fits
 from soxsdark.amplifiers import Sourced
 from soxsdark.errors import InputError
 from soxsdark.exposures import to_mjd
-from soxsdark.instruments import load_profile, recognise
+from soxsdark.instruments import Profile, load_profile, recognise
 from soxsdark.settings import MdarkSettings
 from soxsdark.setups import describe
-from tests.setups.seen_headers import CCD, NIR, SETTINGS, seen
+from tests.setups.seen_headers import CCD, NIR, SETTINGS, header_of, seen
 
 VIS = {
     "INSTRUME": "SOXS",
@@ -166,6 +166,24 @@ def test_generic_frame_without_type_is_taken_with_a_remark(tag, remark):
     found = seen(CCD, tag=tag, changes={"IMAGETYP": "   "})
     assert found.image_type == ""
     assert any(remark in text for text in found.remarks)
+
+
+def test_capitals_of_a_profile_count_no_more_than_those_of_a_header():
+    own = Profile.model_validate(
+        {
+            "name": "own",
+            "keywords": {
+                "exposure-time": ["EXPTIME"], "image-type": ["IMAGETYP"], "arm": ["FILTER"],
+                "image-category": ["OBSCLASS"],
+            },
+            "dark-types": ["Dark*"], "dark-categories": ["Calib"],
+            "setup": ["exposure time", "shape"], "arms": {"red": {"gain": 3.5}},
+        }
+    )  # fmt: skip
+    cards = {**CCD, "EGAIN": None, "FILTER": "Red", "OBSCLASS": "calib"}
+    found = describe("a.fits", header_of(cards), (4, 4), own, SETTINGS)
+    assert (found.arm, found.gain) == ("RED", Sourced(3.5, "profile own"))
+    assert found.warnings == ()
 
 
 def test_other_generic_keywords():

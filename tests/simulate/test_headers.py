@@ -90,6 +90,14 @@ def test_checksums_are_right(tmp_path, dtype):
                 assert hdu.verify_checksum() == hdu.verify_datasum() == 1
 
 
+@pytest.mark.parametrize("date", ["2025-03-10T13:00:00Z", "2025-03-10T15:00:00+02:00"])
+def test_start_may_name_its_zone(tmp_path, date):
+    files = simulate(tmp_path, Scene(shape=(8, 8), frames=1, date_obs=date))
+    header = fits.getheader(files.frames[0])
+    assert header["DATE-OBS"] == "2025-03-10T13:00:00.000"
+    assert header["MJD-OBS"] == pytest.approx(60744 + 13 / 24, abs=1e-8)
+
+
 def test_bad_pixel_map_header(tmp_path):
     files = simulate(tmp_path, Scene(arm="VIS", shape=(32, 32)))
     header = fits.getheader(files.bad_pixel_map)

@@ -21,6 +21,13 @@ def test_fractions_and_classes(tmp_path):
     assert not np.any(kinds[listed == 1] == PixelClass.TELEGRAPH)
 
 
+def test_every_pixel_may_be_odd(tmp_path):
+    """99 pixels: two halves, each rounded up, would be 100."""
+    halves = {"hot_fraction": 0.5, "noisy_fraction": 0.5, "shape": (9, 11), "frames": 1}
+    _, truth, _ = make(tmp_path, **CLEAN | halves)
+    assert np.bincount(truth.classes.ravel()).tolist() == [0, 50, 49]
+
+
 def test_hot_rates_follow_their_power_law_and_time(tmp_path):
     options = CLEAN | {"hot_fraction": 0.25, "shape": (200, 200), "dark": 0.0, "frames": 1}
     _, short, _ = make(tmp_path / "100", exptime=100.0, **options)
