@@ -80,7 +80,8 @@ def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) ->
         *pattern_metrics(regions[0], patterns[0]),
         *counts,
         *rejections,
-        *_frame_noises(darks, images.combined),
+        *_frame_noises(darks, images.combined, regions[0]),
+        _cut(inputs, survey),
         structure,
         drift_metric(regions[0]),
         *_slope(inputs, regions[0]),
@@ -194,6 +195,12 @@ def _raw_ron(inputs: "Inputs", region: Region, level: float) -> Metric:
             f"measured: {_wrong_pedestal(inputs)}"
         )
         concern, dark = {"verdict": QaFlag.PARTIAL, "why": why}, 0.0
+    if not variance:
+        why = (
+            f"the noise is lost in the steps of {region.quantum:.4g} e- between the values of the "
+            "raws: ERRS is that of the steps"
+        )
+        concern = {"verdict": QaFlag.PARTIAL, "why": why}
     ron = math.sqrt(variance - dark)
     error = figures.error_of_differences(region.sigma, len(inputs.darks), region.pixels)
     figure = Figure(ron, error * region.sigma / (ron or region.sigma))
@@ -247,10 +254,25 @@ def _counts(flags: np.ndarray) -> list[Metric]:
     return metrics
 
 
-def _frame_noises(darks: Sequence[RawDark], combined: "Combined") -> list[Metric]:
+def _cut(inputs: "Inputs", survey: Survey) -> Metric:
+    """The largest share of pixels that the lowest or highest value of a frame cuts off."""
+    shares = [frame.cut for frame in survey.frames]
+    at = int(np.argmax(shares))
+    pixels = math.prod(inputs.darks[0].shape)
+    return Metric(
+        "CUT FRAC",
+        shares[at],
+        "",
+        "Share of pixels cut off at the end of the range",
+        error=math.sqrt(shares[at] / pixels),
+        frame=inputs.darks[at].name if shares[at] else "",
+    )
+
+
+def _frame_noises(darks: Sequence[RawDark], combined: "Combined", region: Region) -> list[Metric]:
     """Noise of the loudest and of the quietest frame over that of the median frame."""
-    counts = combined.frame_residuals
-    noises, error = frame_noises(counts), relative_error(counts)
+    noises = frame_noises(combined.frame_residuals)
+    error = relative_error(combined.frame_residuals, region.sigma, region.quantum)
     typical = float(np.median(noises))
     metrics = []
     for which, find in (("MAX", np.argmax), ("MIN", np.argmin)):

@@ -101,6 +101,11 @@ class SurveyedFrame:
         return self.clipped_low + self.clipped_high
 
     @property
+    def cut(self) -> float:
+        """Share of an amplifier's pixels that are cut off at the lowest or highest value."""
+        return max(found.cut for found in self.levels)
+
+    @property
     def level_adu(self) -> float:
         """Level above the baseline, mean over the amplifiers."""
         return float(np.mean([found.level.level for found in self.levels]))
@@ -157,31 +162,54 @@ def _nan_share(dark: RawDark, pixels: np.ndarray, limit: float) -> float:
 
 
 def _check_repeats(darks: Sequence[RawDark], levels: Sequence[tuple[FrameLevel, ...]]) -> None:
-    # equal pixels have equal levels, whatever the type and packing of the file
-    seen: dict[tuple[FrameLevel, ...], list[int]] = {}
-    for i, level in enumerate(levels):
-        for j in seen.get(level, []):
-            if _same_pixels(darks[j], darks[i]):
+    # pixels that are equal but for a constant scatter alike, whatever the type and packing
+    seen: dict[tuple[tuple[float, ...], ...], list[int]] = {}
+    for i, of_frame in enumerate(levels):
+        alike = tuple((f.deviation, f.used, f.clipped_low, f.clipped_high) for f in of_frame)
+        for j in seen.get(alike, []):
+            offset = _offset(darks[j], darks[i])
+            if offset is not None:
+                but = f" but for {offset:g} ADU" if offset else ""
                 raise InputError(
-                    f"{darks[i].frame.path}: the same pixels as {darks[j].frame.path}; "
+                    f"{darks[i].frame.path}: the same pixels as {darks[j].frame.path}{but}; "
                     "leave one of the two out"
                 )
-        seen.setdefault(level, []).append(i)
+        seen.setdefault(alike, []).append(i)
 
 
-def _same_pixels(first: RawDark, second: RawDark) -> bool:
+def _offset(first: RawDark, second: RawDark) -> float | None:
+    """By how much all pixels of two frames differ; None if not by a constant."""
     rows = first.frame.layout.shape[0]
     if second.frame.layout.shape != first.frame.layout.shape:
-        return False
-    step = 256
-    return all(
-        np.array_equal(
-            first.frame.read_rows(top, min(top + step, rows)),
-            second.frame.read_rows(top, min(top + step, rows)),
-            equal_nan=True,
+        return None
+    step, offset = 256, None
+    for top in range(0, rows, step):
+        one, other = (
+            dark.frame.read_rows(top, min(top + step, rows)).astype(np.float64)
+            for dark in (first, second)
         )
-        for top in range(0, rows, step)
-    )
+        known = np.isfinite(one) & np.isfinite(other)
+        if not np.array_equal(one[~known], other[~known], equal_nan=True):
+            return None
+        difference = (other - one)[known]
+        if difference.size and offset is None:
+            offset = float(difference[0])
+        if np.any(difference != offset):
+            return None
+    return 0.0 if offset is None else offset
+
+
+def _check_resolution(
+    darks: Sequence[RawDark], amplifier: Amplifier, level: float, sigma: float
+) -> None:
+    """Refuse a pedestal beside which float32 products cannot hold the noise of the mean."""
+    step, noise = float(np.spacing(np.float32(abs(level)))), sigma / math.sqrt(len(darks))
+    if step > noise:
+        raise InputError(
+            f"{darks[0].frame.path} and the others: beside a level{amplifier.of} of {level:.6g} e- "
+            f"products of 32 bits have steps of {step:g} e-, more than the noise of the mean, "
+            f"{noise:.3g} e-; subtract the pedestal of the raws, or give a master bias"
+        )
 
 
 def _check_levels(
@@ -259,8 +287,8 @@ class _Passage:
             if not any(p.sigma > 0 for p in channel.pairs):
                 raise InputError(
                     f"{self.darks[0].frame.path} and the others: the noise between frames"
-                    f"{amplifier.of} cannot be measured, too few good pixels in common; use larger "
-                    "frames or another bad-pixel map"
+                    f"{amplifier.of} cannot be measured, too few good pixels in common or values "
+                    "too coarse for it; use larger frames or another bad-pixel map"
                 )
         models = [(channel.place, channel.noise_model()) for channel in self.channels]
         if not exposed:
@@ -364,4 +392,6 @@ def survey(
     models = result.noise.models
     for amplifier, levels, model in zip(amplifiers, result.levels.T, models, strict=True):
         _check_levels(darks, amplifier, levels, model.sigma, limit)
+        if bias is None:
+            _check_resolution(darks, amplifier, float(levels.mean()), model.sigma)
     return result

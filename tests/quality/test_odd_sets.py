@@ -86,9 +86,18 @@ ODD = [
     Odd(
         "noise far below a step",
         lambda s: np.round(s / 20),
-        {"RAW RON", "MASTER RON", "REJ FRAMEMAX"},
+        {"RAW RON", "MASTER RON"},
         cards={"ESO_DET_OUT1_CONAD": 46.0, "ESO_DET_OUT1_GAIN": None},
     ),
+    Odd(
+        "noise of half a step",
+        lambda s: np.round(s / 8),
+        cards={"ESO_DET_OUT1_CONAD": 18.4, "ESO_DET_OUT1_GAIN": None},
+    ),
+    Odd("multiples of 4", lambda s: 4 * np.round(s / 4)),
+    Odd("multiples of 16", lambda s: 16 * np.round(s / 16), {"RAW RON", "MASTER RON"}),
+    Odd("cut off at zero", lambda s: np.maximum(s - np.median(s) + 4, 0), {"CUT FRAC"}),
+    Odd("cut off at the top", lambda s: np.minimum(s, np.median(s) + 6), {"CUT FRAC"}),
     Odd("a stuck column", column),
     Odd(
         "saturation below the level", told={"BADPIX FRAC", "MASTER RON"}, settings=("saturation=1",)
@@ -114,6 +123,25 @@ def test_what_is_told(tmp_path, odd):
     write(files, odd.change, **odd.cards)
     result = mdark(files.sof, output=tmp_path / "o", overrides=odd.settings)
     assert set(concerns(result)) == odd.told
+
+
+@pytest.mark.parametrize("offset", [1, -7, 40])
+def test_a_frame_that_is_another_but_for_a_constant_is_refused(tmp_path, offset):
+    files = simulate(tmp_path / "raw", Scene(seed=5, **SIDE))
+    write(files, one(lambda s: s[0] + offset, 3))
+    with pytest.raises(InputError, match=rf"004.fits: .*001.fits but for {offset} ADU; leave"):
+        mdark(files.sof, output=tmp_path / "o")
+
+
+@pytest.mark.parametrize(("pedestal", "refused"), [(1e6, False), (1e9, True)])
+def test_a_pedestal_beyond_the_products_is_refused(tmp_path, pedestal, refused):
+    files = simulate(tmp_path / "raw", Scene(arm="NIR", seed=5, **SIDE))
+    write(files, lambda s: s + pedestal)
+    if refused:
+        with pytest.raises(InputError, match=r"steps of 256 e-, more than the noise of the mean"):
+            mdark(files.sof, output=tmp_path / "o")
+    else:
+        assert set(concerns(mdark(files.sof, output=tmp_path / "o"))) == {"RAW RON"}
 
 
 def test_most_pixels_in_the_map_is_told(tmp_path):
