@@ -34,7 +34,6 @@ from soxsdark.verdicts import DOUBT, Judged, Metric, QaFlag, judge_ranges
 if TYPE_CHECKING:
     from soxsdark.combine import Combined
     from soxsdark.inputs import Inputs
-    from soxsdark.product import Master
 
 SLOPE_TOLERANCE = 0.25
 """How far the slope of variance against signal may be from 1 without a warning."""
@@ -80,7 +79,7 @@ def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) ->
         *pattern_metrics(regions[0], patterns[0]),
         *counts,
         *rejections,
-        *_frame_noises(darks, images.combined, regions[0]),
+        *_frame_noises(inputs, images.combined, regions[0]),
         _cut(inputs, survey),
         structure,
         drift_metric(regions[0]),
@@ -90,7 +89,7 @@ def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) ->
     if inputs.previous is not None:
         metrics += compare(all_to_product(master, about.rotation), error, inputs.previous)
     for region, noise, pattern in zip(regions[1:], noises[1:], patterns[1:], strict=True):
-        metrics += _of_amplifier(inputs, region, master, noise, pattern)
+        metrics += _of_amplifier(inputs, region, images, noise, pattern)
     metrics = [_rounded(m) for m in metrics]
     ranges, remarks = ranges_of(inputs, regions)
     hints = hints_of(inputs, regions, {m.name: m.value for m in metrics})
@@ -101,16 +100,18 @@ def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) ->
 def _of_amplifier(
     inputs: "Inputs",
     region: Region,
-    master: "Master",
+    images: Images,
     noise: list[Metric],
     patterns: dict[str, Figure],
 ) -> list[Metric]:
-    level, _ = figures.centres(master.flux[region.place], master.qual[region.place])
+    master = images.master.flux[region.place], images.master.qual[region.place]
+    level, _ = figures.centres(*master)
     return [
         _level(inputs, region, "MEDIAN", level),
         _raw_ron(inputs, region, level),
         *noise,
         *pattern_metrics(region, patterns),
+        *_frame_noises(inputs, images.combined, region),
         structure_metric(region, inputs.darks)[0],
         drift_metric(region),
         *_slope(inputs, region),
@@ -269,10 +270,12 @@ def _cut(inputs: "Inputs", survey: Survey) -> Metric:
     )
 
 
-def _frame_noises(darks: Sequence[RawDark], combined: "Combined", region: Region) -> list[Metric]:
+def _frame_noises(inputs: "Inputs", combined: "Combined", region: Region) -> list[Metric]:
     """Noise of the loudest and of the quietest frame over that of the median frame."""
-    noises = frame_noises(combined.frame_residuals)
-    error = relative_error(combined.frame_residuals, region.sigma, region.quantum)
+    every = combined.frame_residuals
+    counts = every[region.number - 1] if region.number else every.sum(axis=0)
+    noises = frame_noises(counts)
+    error = relative_error(counts, region.sigma, region.quantum)
     typical = float(np.median(noises))
     metrics = []
     for which, find in (("MAX", np.argmax), ("MIN", np.argmin)):
@@ -280,12 +283,13 @@ def _frame_noises(darks: Sequence[RawDark], combined: "Combined", region: Region
         share = _known(float(noises[at]) / typical) if typical > 0 else None
         metrics.append(
             Metric(
-                f"NOISE FRAME{which}",
+                region.name(f"NOISE FRAME{which}"),
                 share,
                 "",
                 f"{which.capitalize()}imal noise of one frame, over the median",
                 error=None if share is None else error * max(share, 1.0),
-                frame="" if share is None else darks[at].name,
+                frame="" if share is None else inputs.darks[at].name,
+                amplifier=region.number,
             )
         )
     return metrics

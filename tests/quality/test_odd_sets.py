@@ -13,7 +13,7 @@ from soxsdark.errors import InputError
 from soxsdark.recipe import mbias
 from soxsdark.simulator import Scene, SimulatedSet, simulate
 from tests.hostile import edit
-from tests.quality.sets import SIDE, concerns
+from tests.quality.sets import CLEAN, SIDE, concerns
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -142,6 +142,34 @@ def test_a_pedestal_beyond_the_products_is_refused(tmp_path, pedestal, refused):
             mdark(files.sof, output=tmp_path / "o")
     else:
         assert set(concerns(mdark(files.sof, output=tmp_path / "o"))) == {"RAW RON"}
+
+
+def second_half(change: Change) -> Change:
+    """Change the second amplifier of one frame."""
+
+    def changed(stack: np.ndarray) -> np.ndarray:
+        rows = slice(stack.shape[1] // 2, None)
+        stack[1, rows] = np.round(change(stack[:, rows]))
+        return stack
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda s: scaled(s[1], 0.5), {"NOISE FRAMEMIN", "NOISE FRAMEMIN 2"}),
+        (lambda s: s[0] + 1, {"MASTER RON", "MASTER RON 2", "NOISE FRAMEMIN 2"}),
+        (lambda s: np.maximum(s[1], np.median(s[1]) + 1), {"CUT FRAC", "NOISE FRAMEMIN 2"}),
+    ],
+)
+def test_one_amplifier_of_one_frame_is_told(tmp_path, change, told):
+    scene = Scene(arm="MEGARA", seed=5, cosmic_ray_rate=0.0, **CLEAN, **SIDE)
+    files = simulate(tmp_path / "raw", scene)
+    write(files, second_half(change))
+    result = mdark(files.sof, output=tmp_path / "o", instrument=str(files.profile))
+    assert set(concerns(result)) >= told
+    assert not any(name.endswith(" 1") for name in concerns(result))
 
 
 def test_most_pixels_in_the_map_is_told(tmp_path):
