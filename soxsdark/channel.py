@@ -13,6 +13,7 @@ from soxsdark.description import Description
 from soxsdark.differences import WARM, Bins, PairNoise, difference_sample, pair_noise
 from soxsdark.electrons import Samples, to_electrons
 from soxsdark.errors import InputError
+from soxsdark.frame_checks import blank_rows
 from soxsdark.grid import Grid, filled
 from soxsdark.level import FrameLevel, clip_values, cut_share, distinct, step_between
 from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model
@@ -36,6 +37,8 @@ class AmplifierLevel:
     """ADU, subtracted before all else; 0.0: nothing."""
     cut: float = 0.0
     """Share of pixels that lie at the lowest or highest value, cut off there."""
+    blank: int = 0
+    """Number of rows that hold one value throughout."""
 
     @property
     def offset(self) -> Baseline:
@@ -118,7 +121,9 @@ class Channel:
         limit = math.inf if limit is None else limit
         seen = self._seen(pixels, baseline, limit, clipping)
         _check_level(about, amplifier, seen.level, pixels.dtype)
-        found = AmplifierLevel(seen.level, baseline, seen.cut)
+        # where the noise is lost between two values rows may hold one of them by chance
+        blank = blank_rows(pixels) if seen.level.deviation >= seen.step else 0
+        found = AmplifierLevel(seen.level, baseline, seen.cut, blank)
         if self.bias is None and np.ndim(baseline) == 0:
             offset = float(found.offset)
             medians = (block_medians(pixels, self.grid, self.bad) - offset) * gain

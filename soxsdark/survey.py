@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from soxsdark.amplifiers import Amplifier
 from soxsdark.calibration import MasterBias
 from soxsdark.channel import AmplifierLevel, Channel, Part
 from soxsdark.description import Description
@@ -17,7 +16,7 @@ from soxsdark.detector_noise import DetectorNoise, join_models
 from soxsdark.differences import PairNoise
 from soxsdark.errors import InputError
 from soxsdark.frame import Frame
-from soxsdark.level import FrameLevel
+from soxsdark.frame_checks import check_blank_rows, check_levels, check_repeats, check_resolution
 from soxsdark.orientation import Window
 from soxsdark.parallel import Pool, in_order
 
@@ -159,75 +158,6 @@ def _nan_share(dark: RawDark, pixels: np.ndarray, limit: float) -> float:
             f"{100 * limit:.4g} % (maximum-nan-fraction) are allowed; leave the frame out"
         )
     return share
-
-
-def _check_repeats(darks: Sequence[RawDark], levels: Sequence[tuple[FrameLevel, ...]]) -> None:
-    # pixels that are equal but for a constant scatter alike, whatever the type and packing
-    seen: dict[tuple[tuple[float, ...], ...], list[int]] = {}
-    for i, of_frame in enumerate(levels):
-        alike = tuple((f.deviation, f.used, f.clipped_low, f.clipped_high) for f in of_frame)
-        for j in seen.get(alike, []):
-            offset = _offset(darks[j], darks[i])
-            if offset is not None:
-                but = f" but for {offset:g} ADU" if offset else ""
-                raise InputError(
-                    f"{darks[i].frame.path}: the same pixels as {darks[j].frame.path}{but}; "
-                    "leave one of the two out"
-                )
-        seen.setdefault(alike, []).append(i)
-
-
-def _offset(first: RawDark, second: RawDark) -> float | None:
-    """By how much all pixels of two frames differ; None if not by a constant."""
-    rows = first.frame.layout.shape[0]
-    if second.frame.layout.shape != first.frame.layout.shape:
-        return None
-    step, offset = 256, None
-    for top in range(0, rows, step):
-        one, other = (
-            dark.frame.read_rows(top, min(top + step, rows)).astype(np.float64)
-            for dark in (first, second)
-        )
-        known = np.isfinite(one) & np.isfinite(other)
-        if not np.array_equal(one[~known], other[~known], equal_nan=True):
-            return None
-        difference = (other - one)[known]
-        if difference.size and offset is None:
-            offset = float(difference[0])
-        if np.any(difference != offset):
-            return None
-    return 0.0 if offset is None else offset
-
-
-def _check_resolution(
-    darks: Sequence[RawDark], amplifier: Amplifier, level: float, sigma: float
-) -> None:
-    """Refuse a pedestal beside which float32 products cannot hold the noise of the mean."""
-    step, noise = float(np.spacing(np.float32(abs(level)))), sigma / math.sqrt(len(darks))
-    if step > noise:
-        raise InputError(
-            f"{darks[0].frame.path} and the others: beside a level{amplifier.of} of {level:.6g} e- "
-            f"products of 32 bits have steps of {step:g} e-, more than the noise of the mean, "
-            f"{noise:.3g} e-; subtract the pedestal of the raws, or give a master bias"
-        )
-
-
-def _check_levels(
-    darks: Sequence[RawDark], amplifier: Amplifier, levels: np.ndarray, sigma: float, limit: float
-) -> None:
-    typical = float(np.median(levels))
-    away = np.abs(levels - typical)
-    off = [i for i in np.argsort(-away, kind="stable") if away[i] > limit * sigma > 0]
-    if not off:
-        return
-    worst, *others = off
-    side = "bright" if levels[worst] > typical else "dark"
-    also = f", and {', '.join(darks[i].name for i in others)} too" if others else ""
-    raise InputError(
-        f"{darks[worst].frame.path}: too {side}: its level{amplifier.of} of "
-        f"{levels[worst]:.1f} e- lies {away[worst] / sigma:.1f} sigma from the set's {typical:.1f} "
-        f"e-, at most {limit:g} (maximum-level-deviation) are allowed; leave the frame out{also}"
-    )
 
 
 @dataclass(frozen=True)
@@ -386,12 +316,15 @@ def survey(
     """
     passage = _Passage(darks, settings, bad, bias)
     passage.go(threads, step)
-    _check_repeats(darks, [tuple(f.level for f in levels) for levels, *_ in passage.found])
+    frames = [dark.frame for dark in darks]
+    check_repeats(frames, [tuple(f.level for f in levels) for levels, *_ in passage.found])
+    for number, amplifier in enumerate(darks[0].about.amplifiers):
+        check_blank_rows(frames, amplifier, [of[number].blank for of, *_ in passage.found])
     result = passage.survey(passage.noise(exposed))
     limit, amplifiers = settings.maximum_level_deviation, darks[0].about.amplifiers
     models = result.noise.models
     for amplifier, levels, model in zip(amplifiers, result.levels.T, models, strict=True):
-        _check_levels(darks, amplifier, levels, model.sigma, limit)
+        check_levels(frames, amplifier, levels, model.sigma, limit)
         if bias is None:
-            _check_resolution(darks, amplifier, float(levels.mean()), model.sigma)
+            check_resolution(frames, amplifier, float(levels.mean()), model.sigma)
     return result

@@ -125,6 +125,19 @@ def test_what_is_told(tmp_path, odd):
     assert set(concerns(result)) == odd.told
 
 
+@pytest.mark.parametrize(("value", "first"), [(0, 200), (None, 240), (65535, 254)])
+def test_a_frame_that_was_read_in_part_is_refused(tmp_path, value, first):
+    def in_part(stack: np.ndarray) -> np.ndarray:
+        stack[2, first:] = np.median(stack[2]) if value is None else value
+        return stack
+
+    files = simulate(tmp_path / "raw", Scene(seed=5, **SIDE))
+    write(files, in_part)
+    said = rf"003.fits: {256 - first} rows hold one value throughout, 0 in the median frame"
+    with pytest.raises(InputError, match=said):
+        mdark(files.sof, output=tmp_path / "o")
+
+
 @pytest.mark.parametrize("offset", [1, -7, 40])
 def test_a_frame_that_is_another_but_for_a_constant_is_refused(tmp_path, offset):
     files = simulate(tmp_path / "raw", Scene(seed=5, **SIDE))
