@@ -53,7 +53,7 @@ setup(
         "pyyaml>=6.0",
         "pydantic>=2.11",
         "tabulate>=0.9",
-        "click>=8.1",
+        "click>=8.2",
         "tqdm>=4.66",
         "matplotlib>=3.8",
         "jinja2>=3.1",

@@ -9,11 +9,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings
 
 from soxsdark.cli import main
 from soxsdark.simulator import Scene, SimulatedSet, simulate
 from tests import hostile
 from tests.records import make_runs
+
+# how long an example takes says how busy the machine is
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 SMALL = {"shape": (96, 128), "seed": 7, "hot_fraction": 0.01}
 
