@@ -165,7 +165,7 @@ def test_an_input_that_changed_or_went(runs, tmp_path, what):
     assert files(tmp_path) == ["moved", "r.json"]
 
 
-@pytest.mark.parametrize("kind", ["failed", "interrupted", "bug"])
+@pytest.mark.parametrize("kind", ["failed", "failed subtract", "interrupted", "bug"])
 def test_a_failure_is_not_repeated(runs, tmp_path, kind):
     with pytest.raises(InputError, match=r"_FAILED\.json: is the record of a run that failed"):
         rerun(runs.records[kind], output=tmp_path)

@@ -97,7 +97,7 @@ def test_other_kinds(runs):
     assert out.startswith(f"DONE: {runs.dark.master.absolute()} taken off, times 1\n")
 
 
-@pytest.mark.parametrize("kind", ["failed", "interrupted", "terminated", "bug"])
+@pytest.mark.parametrize("kind", ["failed", "failed subtract", "interrupted", "terminated", "bug"])
 def test_a_failure_shows_its_error(runs, kind):
     error = content(runs.records[kind])["error"]
     code, out, _ = shown(runs.records[kind])

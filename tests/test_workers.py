@@ -58,6 +58,23 @@ def test_a_worker_that_dies_costs_a_retry_or_its_set(archive, tmp_path, monkeypa
     assert not list(tmp_path.rglob(".soxsdark-*"))
 
 
+def dies_at_its_start() -> None:
+    """A worker that is killed before it has got anything to do, the first time."""
+    marker = Path(os.environ["MARKER"])
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_dies_at_its_start_costs_a_retry(archive, tmp_path, monkeypatch):
+    monkeypatch.setenv("MARKER", str(tmp_path / "died"))
+    monkeypatch.setattr(workers, "_begin", dies_at_its_start)
+    with LocalWorkers.running(1) as team:
+        (result,) = reduce_sets(jobs_of(archive, tmp_path)[:1], workers=team)
+    assert (tmp_path / "died").exists()
+    assert (result.state, result.exit_code, result.reasons) == (State.DONE, 0, ())
+
+
 def test_threads_and_memory_are_divided(archive, tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "processors", lambda: 8)
     (job, *_) = jobs_of(archive, tmp_path)

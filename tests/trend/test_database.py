@@ -12,7 +12,7 @@ import pytest
 from soxsdark import trend_database
 from soxsdark.errors import InputError
 from soxsdark.trend import read_trend
-from soxsdark.trend_database import DATABASE, Database, rebuild, setup_key
+from soxsdark.trend_database import DATABASE, Database, setup_key
 from tests.trend.nights import NIGHTS, RANGES
 
 
@@ -166,6 +166,8 @@ def test_setups_that_are_equal_have_one_key():
     assert setup_key({"a": 1.0}) != setup_key({"a": 1.001})
 
 
-def test_rebuild_needs_a_folder(tmp_path):
-    with pytest.raises(InputError, match="no such folder"):
-        rebuild(tmp_path / "none")
+def test_rebuild_needs_a_folder(run, tmp_path):
+    code, out, err = run("trend", "rebuild", "-o", tmp_path / "none")
+    assert (code, out) == (4, "")
+    assert f"{tmp_path / 'none'}: no such folder; expected the products of soxsdark night" in err
+    assert not (tmp_path / "none").exists()
