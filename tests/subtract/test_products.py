@@ -117,11 +117,11 @@ def test_failed_run_leaves_log_and_record_until_one_succeeds(nir, tmp_path):
     record = read_record(out / FAILED[0])
     assert (record.recipe, record.name) == ("subtract", "NIR_dark_006")
     assert (record.error.exit_code, record.error.type) == (4, "InputError")
-    assert record.error.message == f"{missing}: no such file"
+    assert record.error.message == f"{missing}: no such file; correct the path"
     assert [given.path for given in record.inputs] == [*map(str, frames), str(nir["master"])]
     log = (out / FAILED[1]).read_text()
     assert f"run {record.run_id}\n" in log
-    assert log.endswith(f"ERROR {missing}: no such file\n")
+    assert log.endswith(f"ERROR {record.error.message}\n")
     other = tmp_path / "other.fits"
     other.write_bytes(nir["frame"].read_bytes())
     subtract_files([other, nir["frame"]], nir["master"], output=out)
