@@ -13,8 +13,9 @@ from soxsdark.description import Description
 from soxsdark.differences import WARM, Bins, PairNoise, difference_sample, pair_noise
 from soxsdark.electrons import Samples, to_electrons
 from soxsdark.errors import InputError
+from soxsdark.frame_checks import blank_rows
 from soxsdark.grid import Grid, filled
-from soxsdark.level import FrameLevel, clip_values, distinct
+from soxsdark.level import FrameLevel, clip_values, cut_share, distinct, step_between
 from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model
 from soxsdark.parallel import Pool
 from soxsdark.slope import BrightPixels, bright_places
@@ -34,6 +35,10 @@ class AmplifierLevel:
     """ADU above the baseline."""
     baseline: Baseline
     """ADU, subtracted before all else; 0.0: nothing."""
+    cut: float = 0.0
+    """Share of pixels that lie at the lowest or highest value, cut off there."""
+    blank: int = 0
+    """Number of rows that hold one value throughout."""
 
     @property
     def offset(self) -> Baseline:
@@ -62,6 +67,8 @@ class Part:
     found: AmplifierLevel
     saturated: int
     """Number of saturated pixels."""
+    step: int = 1
+    """Between neighbouring values, in steps of the file's type."""
 
     @property
     def raw(self) -> bool:
@@ -72,6 +79,18 @@ class Part:
         """Some pixels; NaN = saturated."""
         values = self.electrons[np.divmod(places, self.electrons.shape[1])]
         return np.where(values < self.saturation, values, np.nan)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the distinct values of an amplifier's pixels say."""
+
+    level: FrameLevel
+    saturated: int
+    highest: float = math.inf
+    """ADU; infinity: not known."""
+    cut: float = 0.0
+    step: int = 1
 
 
 class Channel:
@@ -100,45 +119,50 @@ class Channel:
         _check_baseline(about, amplifier, baseline)
         limit, gain = about.saturation.value, amplifier.gain.value
         limit = math.inf if limit is None else limit
-        level, saturated, highest = self._level(pixels, baseline, limit, clipping)
-        _check_level(about, amplifier, level, pixels.dtype)
-        found = AmplifierLevel(level, baseline)
+        seen = self._seen(pixels, baseline, limit, clipping)
+        _check_level(about, amplifier, seen.level, pixels.dtype)
+        # where the noise is lost between two values rows may hold one of them by chance
+        blank = blank_rows(pixels) if seen.level.deviation >= seen.step else 0
+        found = AmplifierLevel(seen.level, baseline, seen.cut, blank)
         if self.bias is None and np.ndim(baseline) == 0:
             offset = float(found.offset)
             medians = (block_medians(pixels, self.grid, self.bad) - offset) * gain
             small = Samples(pixels, offset, gain) if pixels.itemsize <= SMALL else None
             held = small or to_electrons(pixels, offset, gain, out=self.images.take())
-            return Part(held, (min(limit, highest) - offset) * gain, medians, found, saturated)
+            ceiling = (min(limit, seen.highest) - offset) * gain
+            return Part(held, ceiling, medians, found, seen.saturated, seen.step)
         electrons = to_electrons(pixels, found.offset, gain, out=self.images.take())
         # their electrons no longer tell which pixels are saturated
-        np.putmask(electrons, pixels >= min(limit, highest), np.nan)
+        np.putmask(electrons, pixels >= min(limit, seen.highest), np.nan)
         if self.bias is not None:
             electrons -= self.bias.values
             electrons += np.float32(self.bias.level)
         medians = block_medians(electrons, self.grid, self.bad)
-        return Part(electrons, math.inf, medians, found, saturated)
+        return Part(electrons, math.inf, medians, found, seen.saturated, seen.step)
 
-    def _level(
+    def _seen(
         self, pixels: np.ndarray, baseline: Baseline, limit: float, clipping: dict[str, Any]
-    ) -> tuple[FrameLevel, int, float]:
-        """Clip the pixels above the baseline; return how many are saturated, and the highest, too.
+    ) -> _Seen:
+        """Clip the pixels above the baseline.
 
         Exact on the distinct values, unless the baseline differs from line to line.
         """
         lines = np.ndim(baseline) > 0
-        values, counts = distinct(pixels - baseline if lines else pixels, self.bad)
-        saturated = int(counts[values >= limit].sum())
-        highest = float(values[-1]) if values.size and not lines else math.inf
-        if lines and limit < math.inf:
-            full = pixels >= limit
-            saturated = int(np.count_nonzero(full if self.bad is None else full & ~self.bad))
-        if not lines and baseline:
-            values = values - baseline
-        ignored = pixels.size - int(counts.sum())
-        return clip_values(values, counts, ignored=ignored, **clipping), saturated, highest
+        raw, counts = distinct(pixels - baseline if lines else pixels, self.bad)
+        values = raw if lines or not baseline else raw - baseline
+        level = clip_values(values, counts, ignored=pixels.size - int(counts.sum()), **clipping)
+        if not lines:
+            saturated = int(counts[raw >= limit].sum())
+            highest = float(raw[-1]) if raw.size else math.inf
+            step = step_between(raw, level.lower + baseline, level.upper + baseline)
+            return _Seen(level, saturated, highest, cut_share(values, counts, level), step)
+        full = pixels >= limit
+        saturated = int(np.count_nonzero(full if self.bad is None else full & ~self.bad))
+        return _Seen(level, saturated)
 
     def start(self, first: Part, second: Part) -> None:
         """Choose, on the first two frames, the bright pixels that are followed through all."""
+        self.quantum *= math.gcd(first.step, second.step)
         pair = first.electrons, second.electrons
         bins = Bins.of(difference_sample(*pair, self.bad), self.quantum)
         if bins is None:

@@ -72,7 +72,7 @@ class Combined:
     frame_rejected: np.ndarray
     """Samples rejected in each frame."""
     frame_residuals: np.ndarray
-    """Of each frame: see `count_residuals`."""
+    """Of each amplifier and frame: see `count_residuals`."""
     noise_scale: float
     """Typical variance over the expected one."""
     frame_low: np.ndarray | None
@@ -120,6 +120,16 @@ class _Part:
     frame_rejected: np.ndarray
 
 
+def further_bytes(settings: "MdarkSettings") -> int:
+    """Bytes for each pixel of the images of the stack that only some settings ask for."""
+    quiet = 4 * (settings.noise_clipping_lower_sigma is not None)
+    return quiet + 2 * 2 * _counts_frame_clipping(settings)
+
+
+def _counts_frame_clipping(settings: "MdarkSettings") -> bool:
+    return settings.frame_clipping_flags or settings.frame_clipping_excludes_samples
+
+
 class _Stack:
     """The images, and how one block of rows of them is made."""
 
@@ -138,14 +148,13 @@ class _Stack:
         lines = Lines.of(self.shape, min(HALVES, HALVES_SAMPLES // len(darks)))
         halves = np.empty((lines.number(self.shape[0]), self.shape[1]), np.float32)
         self.halves = Halves(halves, lines)
-        self.residuals = np.zeros((len(darks), 2 * HALF + 1), np.int64)
+        amplifiers = len(darks[0].about.amplifiers)
+        self.residuals = np.zeros((amplifiers, len(darks), 2 * HALF + 1), np.int64)
         self._adding = Lock()
         self.quiet = self.frame_low = self.frame_high = None
         if settings.noise_clipping_lower_sigma is not None:
             self.quiet = np.empty(self.shape, np.float32)
-        self.frame_clipping = (
-            settings.frame_clipping_flags or settings.frame_clipping_excludes_samples
-        )
+        self.frame_clipping = _counts_frame_clipping(settings)
         if self.frame_clipping:
             self.frame_low, self.frame_high = (np.zeros(self.shape, counts) for _ in range(2))
         self.options = block_options(survey, settings)
@@ -231,10 +240,18 @@ class _Stack:
             difference = chosen[0::2].mean(axis=0) - chosen[1::2].mean(axis=0)
             self.halves.values[numbers] = difference / (2 * sigma.reshape(shape)[inside])
         alone = slice(-numbers.start % ALONE, None, ALONE)
-        some = chosen[:, alone].reshape(len(samples), -1)
-        counts = count_residuals(some, sigma.reshape(shape)[inside][alone].ravel())
-        with self._adding:
-            self.residuals += counts
+        lines = np.arange(rows.start, rows.stop)[inside][alone]
+        self._take_residuals(lines, chosen[:, alone], sigma.reshape(shape)[inside][alone])
+
+    def _take_residuals(self, lines: np.ndarray, samples: np.ndarray, sigma: np.ndarray) -> None:
+        """Count what is left of the frames on some lines, amplifier by amplifier."""
+        for number, amplifier in enumerate(self.darks[0].about.amplifiers):
+            rows, columns = amplifier.place
+            own = slice(*np.searchsorted(lines, (rows.start, rows.stop)))
+            some = samples[:, own, columns].reshape(len(samples), -1)
+            counts = count_residuals(some, sigma[own, columns].ravel())
+            with self._adding:
+                self.residuals[number] += counts
 
     def _saturated(
         self, samples: np.ndarray, average: Average, at: np.ndarray, start: int

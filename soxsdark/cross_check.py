@@ -29,6 +29,8 @@ HINTS = {
     "leave it out",
     "NOISE FRAMEMIN": "that frame is no raw exposure of its own (an average, smoothed, scaled, a "
     "copy of another), or of another gain or read-out mode; leave it out",
+    "CUT FRAC": "the pedestal is too low, or too high, for the range of the raws: the mean and its "
+    "noise are wrong; change the offset of the camera",
     "FRAME STRUCT": "light, persistence or a read-out that moved in that frame; look at it, "
     "leave it out",
     "HOTPIX FRAC": "a warm detector, light in all frames, or structure finer than background-box; "

@@ -244,7 +244,7 @@ def pair_noise(
     quantum: float,
     bad: np.ndarray | None = None,
 ) -> PairNoise:
-    """Noise of one sample from the difference of two frames.
+    """Noise of one sample from the difference of two frames; at least that of its quantisation.
 
     Parameters
     ----------
@@ -259,12 +259,14 @@ def pair_noise(
         True = bad: left out.
     """
     bins = Bins.of(sample := difference_sample(first, second, bad), quantum)
+    least = quantum / math.sqrt(12)
     if bins is None:
-        sigma = 0.0 if sample.size >= FEWEST else math.nan
+        sigma = least if sample.size >= FEWEST else math.nan
         return PairNoise(sigma, np.full(grid.shape, sigma))
     background = filled(background, 0.0).astype(np.float32)
     counts = count_differences(first, second, bad, grid, background, bins)
     clipped = clipped_sigma(counts.reshape(-1, bins.width), float(bins.step))
-    sigmas = np.sqrt(np.maximum(clipped**2 - bins.widened, 0) / 2).reshape(grid.shape)
+    variance = np.maximum((clipped**2 - bins.widened) / 2, least**2)
+    sigmas = np.sqrt(variance).reshape(grid.shape)
     typical = float(np.nanmedian(sigmas)) if np.isfinite(sigmas).any() else math.nan
     return PairNoise(typical, sigmas)

@@ -53,7 +53,24 @@ def frame_noises(counts: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(left - every / frames**2, 0) / (1 - 2 / frames))
 
 
-def relative_error(counts: np.ndarray) -> float:
-    """Standard error of the noise of a frame, relative."""
+def relative_error(counts: np.ndarray, sigma: float, quantum: float) -> float:
+    """Standard error of the noise of a frame, relative.
+
+    Noise below the step between values depends on where the level lies between two of them.
+
+    Parameters
+    ----------
+    counts : ndarray of int, (N, bins)
+        Of `count_residuals`.
+    sigma, quantum : float
+        Noise of one sample, and the step between values, in the same unit.
+    """
     frames, pixels = len(counts), max(1, int(np.median(counts.sum(axis=1))))
-    return math.sqrt(1 / (2 * pixels)) / (1 - 2 / frames) if frames > 2 else math.nan
+    if frames < FEWEST_FRAMES:
+        return math.nan
+    chance = math.sqrt(1 / (2 * pixels)) / (1 - 2 / frames)
+    if not quantum:
+        return chance
+    read = max(sigma**2 / quantum**2 - 1 / 12, 0)
+    swing = (4 * read + 1 / math.pi**2) * math.exp(-2 * math.pi**2 * read)
+    return math.hypot(chance, swing / (2 * (read + 1 / 12)))

@@ -19,6 +19,8 @@ MAD_TO_SIGMA = 1.482602218505602
 """1 / norm.ppf(0.75): the standard deviation of a Gaussian over its median absolute deviation."""
 
 WIDEST_HISTOGRAM = 1 << 22
+MOST_CUT = 3.0
+"""Deviations from the median within which some of many pixels are always missed."""
 
 Deviation = Literal["mad", "std"]
 
@@ -179,6 +181,39 @@ def clip_values(
         clipped_high=int(counts[last:].sum()),
         ignored=ignored,
     )
+
+
+def cut_share(values: np.ndarray, counts: np.ndarray, found: FrameLevel) -> float:
+    """Share of the pixels that lie at the lowest or the highest value, cut off there.
+
+    They are if no pixel lies more than 3 deviations beyond the median on that side, and more of
+    them have this value than the next one: 0 where that is not so.
+
+    Parameters
+    ----------
+    values, counts : ndarray
+        Sorted distinct values, and how many pixels have each.
+    found : FrameLevel
+        Of these pixels, in the same unit.
+    """
+    if len(values) < 2:
+        return 0.0
+    reach = MOST_CUT * found.deviation
+    low = counts[0] if values[0] >= found.median - reach and counts[0] > counts[1] else 0
+    high = counts[-1] if values[-1] <= found.median + reach and counts[-1] > counts[-2] else 0
+    return float(max(low, high) / counts.sum())
+
+
+def step_between(values: np.ndarray, low: float, high: float) -> int:
+    """Greatest common step between sorted whole values from low to high, and next to them.
+
+    Cameras of 12 bits may give multiples of 16, say. 1 for values that are not whole numbers.
+    """
+    if values.dtype.kind not in "iu":
+        return 1
+    first, last = _run_within(values, (low, high))
+    kept = values[max(0, first - 1) : last + 1]
+    return max(1, int(np.gcd.reduce(np.diff(kept)))) if len(kept) > 1 else 1
 
 
 def clip_frame(data: np.ndarray, bad: np.ndarray | None = None, **options: Any) -> FrameLevel:

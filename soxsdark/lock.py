@@ -18,7 +18,8 @@ LONGEST_NOTE = 200
 def held(path: Path) -> Iterator[None]:
     """Hold the lock file `path`, which is made and never removed.
 
-    It holds the pid and the start of the run that has the lock, and nothing when none has.
+    It holds the pid and the start of the run that has the lock, and nothing when none has, unless
+    the last one was killed.
 
     Raises
     ------

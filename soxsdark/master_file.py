@@ -93,6 +93,11 @@ def read_master_dark(path: Path | str) -> MasterFile:
     errs = np.zeros_like(flux) if given is None else given
     unit = unit_of(header.get("BUNIT"))
     if unit is None:
+        if "ESO DPR TYPE" in header:
+            kind = header["ESO DPR TYPE"]
+            raise InputError(
+                f"{path}: ESO DPR TYPE is {kind!r}, a raw frame: expected a master dark"
+            )
         found = f"is {header['BUNIT']!r}" if "BUNIT" in header else "is missing"
         raise InputError(f"{path}: BUNIT {found}, expected electron or adu; correct the header")
     for name, image in (("errors", errs), ("flags", qual)):

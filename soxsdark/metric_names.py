@@ -35,6 +35,7 @@ METRICS: dict[str, Limits] = {
     "badpix-frac": FRACTION,
     "clipped-frac": FRACTION,
     "rej-framemax": NOT_NEGATIVE,
+    "cut-frac": FRACTION,
     "noise-framemax": NOT_NEGATIVE,
     "noise-framemin": NOT_NEGATIVE,
     "frame-struct": NOT_NEGATIVE,

@@ -33,7 +33,6 @@ from soxsdark.verdicts import DOUBT, Judged, Metric, QaFlag, judge_ranges
 if TYPE_CHECKING:
     from soxsdark.combine import Combined
     from soxsdark.inputs import Inputs
-    from soxsdark.product import Master
 
 SLOPE_TOLERANCE = 0.25
 """How far the slope of variance against signal may be from 1 without a warning."""
@@ -79,7 +78,8 @@ def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) ->
         *pattern_metrics(regions[0], patterns[0]),
         *counts,
         *rejections,
-        *_frame_noises(darks, images.combined),
+        *_frame_noises(inputs, images.combined, regions[0]),
+        _cut(inputs, survey),
         structure,
         drift_metric(regions[0]),
         *_slope(inputs, regions[0]),
@@ -88,7 +88,7 @@ def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) ->
     if inputs.previous is not None:
         metrics += compare(master, error, inputs.previous, about)
     for region, noise, pattern in zip(regions[1:], noises[1:], patterns[1:], strict=True):
-        metrics += _of_amplifier(inputs, region, master, noise, pattern)
+        metrics += _of_amplifier(inputs, region, images, noise, pattern)
     metrics = [_rounded(m) for m in metrics]
     ranges, remarks = ranges_of(inputs, regions)
     hints = hints_of(inputs, regions, {m.name: m.value for m in metrics})
@@ -99,16 +99,18 @@ def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) ->
 def _of_amplifier(
     inputs: "Inputs",
     region: Region,
-    master: "Master",
+    images: Images,
     noise: list[Metric],
     patterns: dict[str, Figure],
 ) -> list[Metric]:
-    level, _ = figures.centres(master.flux[region.place], master.qual[region.place])
+    master = images.master.flux[region.place], images.master.qual[region.place]
+    level, _ = figures.centres(*master)
     return [
         _level(inputs, region, "MEDIAN", level),
         _raw_ron(inputs, region, level),
         *noise,
         *pattern_metrics(region, patterns),
+        *_frame_noises(inputs, images.combined, region),
         structure_metric(region, inputs.darks)[0],
         drift_metric(region),
         *_slope(inputs, region),
@@ -193,6 +195,12 @@ def _raw_ron(inputs: "Inputs", region: Region, level: float) -> Metric:
             f"measured: {_wrong_pedestal(inputs)}"
         )
         concern, dark = {"verdict": QaFlag.PARTIAL, "why": why}, 0.0
+    if not variance:
+        why = (
+            f"the noise is lost in the steps of {region.quantum:.4g} e- between the values of the "
+            "raws: ERRS is that of the steps"
+        )
+        concern = {"verdict": QaFlag.PARTIAL, "why": why}
     ron = math.sqrt(variance - dark)
     error = figures.error_of_differences(region.sigma, len(inputs.darks), region.pixels)
     figure = Figure(ron, error * region.sigma / (ron or region.sigma))
@@ -246,10 +254,27 @@ def _counts(flags: np.ndarray) -> list[Metric]:
     return metrics
 
 
-def _frame_noises(darks: Sequence[RawDark], combined: "Combined") -> list[Metric]:
+def _cut(inputs: "Inputs", survey: Survey) -> Metric:
+    """The largest share of pixels that the lowest or highest value of a frame cuts off."""
+    shares = [frame.cut for frame in survey.frames]
+    at = int(np.argmax(shares))
+    pixels = math.prod(inputs.darks[0].shape)
+    return Metric(
+        "CUT FRAC",
+        shares[at],
+        "",
+        "Share of pixels cut off at the end of the range",
+        error=math.sqrt(shares[at] / pixels),
+        frame=inputs.darks[at].name if shares[at] else "",
+    )
+
+
+def _frame_noises(inputs: "Inputs", combined: "Combined", region: Region) -> list[Metric]:
     """Noise of the loudest and of the quietest frame over that of the median frame."""
-    counts = combined.frame_residuals
-    noises, error = frame_noises(counts), relative_error(counts)
+    every = combined.frame_residuals
+    counts = every[region.number - 1] if region.number else every.sum(axis=0)
+    noises = frame_noises(counts)
+    error = relative_error(counts, region.sigma, region.quantum)
     typical = float(np.median(noises))
     metrics = []
     for which, find in (("MAX", np.argmax), ("MIN", np.argmin)):
@@ -257,12 +282,13 @@ def _frame_noises(darks: Sequence[RawDark], combined: "Combined") -> list[Metric
         share = _known(float(noises[at]) / typical) if typical > 0 else None
         metrics.append(
             Metric(
-                f"NOISE FRAME{which}",
+                region.name(f"NOISE FRAME{which}"),
                 share,
                 "",
                 f"{which.capitalize()}imal noise of one frame, over the median",
                 error=None if share is None else error * max(share, 1.0),
-                frame="" if share is None else darks[at].name,
+                frame="" if share is None else inputs.darks[at].name,
+                amplifier=region.number,
             )
         )
     return metrics

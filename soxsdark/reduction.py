@@ -8,7 +8,7 @@ import numpy as np
 from soxsdark.amplifiers import Amplifier
 from soxsdark.calibration import MasterBias
 from soxsdark.clock import Clock
-from soxsdark.combine import Combined, combine
+from soxsdark.combine import Combined, combine, further_bytes
 from soxsdark.compiled import kernel
 from soxsdark.flags import Background, Limits, bands, find_background, hot_and_cold
 from soxsdark.flags import combine as combine_flags
@@ -116,6 +116,7 @@ def plan_of(inputs: Inputs) -> Plan:
         frame_bytes=max(d.frame.working_bytes for d in inputs.darks),
         compiled=kernel() is not None,
         calibrated=(inputs.master_bias is not None) + (inputs.previous is not None),
+        further=further_bytes(settings),
     )
 
 

@@ -92,10 +92,10 @@ def subtracted(results: Sequence["SubtractResult"]) -> list[str]:
 def found_sets_table(sets: Sequence["DarkSet"]) -> str:
     """The table of the sets below a folder."""
     rows = [
-        (one.folder, one.name, len(one.frames), "too small" if one.is_too_small else "")
+        (one.folder, one.name, len(one.frames), "too small" if one.is_too_small else "-")
         for one in sets
     ]
-    return table(rows, ("night", "set", "frames", ""), ("left", "left", "right", "left"))
+    return table(rows, ("night", "set", "frames", "state"), ("left", "left", "right", "left"))
 
 
 def sets_table(results: Sequence["SetResult"]) -> str:

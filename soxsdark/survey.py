@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from soxsdark.amplifiers import Amplifier
 from soxsdark.calibration import MasterBias
 from soxsdark.channel import AmplifierLevel, Channel, Part
 from soxsdark.description import Description
@@ -17,7 +16,7 @@ from soxsdark.detector_noise import DetectorNoise, join_models
 from soxsdark.differences import PairNoise
 from soxsdark.errors import InputError
 from soxsdark.frame import Frame
-from soxsdark.level import FrameLevel
+from soxsdark.frame_checks import check_blank_rows, check_levels, check_repeats, check_resolution
 from soxsdark.orientation import Window
 from soxsdark.parallel import Pool, in_order
 
@@ -101,6 +100,11 @@ class SurveyedFrame:
         return self.clipped_low + self.clipped_high
 
     @property
+    def cut(self) -> float:
+        """Share of an amplifier's pixels that are cut off at the lowest or highest value."""
+        return max(found.cut for found in self.levels)
+
+    @property
     def level_adu(self) -> float:
         """Level above the baseline, mean over the amplifiers."""
         return float(np.mean([found.level.level for found in self.levels]))
@@ -154,52 +158,6 @@ def _nan_share(dark: RawDark, pixels: np.ndarray, limit: float) -> float:
             f"{100 * limit:.4g} % (maximum-nan-fraction) are allowed; leave the frame out"
         )
     return share
-
-
-def _check_repeats(darks: Sequence[RawDark], levels: Sequence[tuple[FrameLevel, ...]]) -> None:
-    # equal pixels have equal levels, whatever the type and packing of the file
-    seen: dict[tuple[FrameLevel, ...], list[int]] = {}
-    for i, level in enumerate(levels):
-        for j in seen.get(level, []):
-            if _same_pixels(darks[j], darks[i]):
-                raise InputError(
-                    f"{darks[i].frame.path}: the same pixels as {darks[j].frame.path}; "
-                    "leave one of the two out"
-                )
-        seen.setdefault(level, []).append(i)
-
-
-def _same_pixels(first: RawDark, second: RawDark) -> bool:
-    rows = first.frame.layout.shape[0]
-    if second.frame.layout.shape != first.frame.layout.shape:
-        return False
-    step = 256
-    return all(
-        np.array_equal(
-            first.frame.read_rows(top, min(top + step, rows)),
-            second.frame.read_rows(top, min(top + step, rows)),
-            equal_nan=True,
-        )
-        for top in range(0, rows, step)
-    )
-
-
-def _check_levels(
-    darks: Sequence[RawDark], amplifier: Amplifier, levels: np.ndarray, sigma: float, limit: float
-) -> None:
-    typical = float(np.median(levels))
-    away = np.abs(levels - typical)
-    off = [i for i in np.argsort(-away, kind="stable") if away[i] > limit * sigma > 0]
-    if not off:
-        return
-    worst, *others = off
-    side = "bright" if levels[worst] > typical else "dark"
-    also = f", and {', '.join(darks[i].name for i in others)} too" if others else ""
-    raise InputError(
-        f"{darks[worst].frame.path}: too {side}: its level{amplifier.of} of "
-        f"{levels[worst]:.1f} e- lies {away[worst] / sigma:.1f} sigma from the set's {typical:.1f} "
-        f"e-, at most {limit:g} (maximum-level-deviation) are allowed; leave the frame out{also}"
-    )
 
 
 @dataclass(frozen=True)
@@ -259,8 +217,8 @@ class _Passage:
             if not any(p.sigma > 0 for p in channel.pairs):
                 raise InputError(
                     f"{self.darks[0].frame.path} and the others: the noise between frames"
-                    f"{amplifier.of} cannot be measured, too few good pixels in common; use larger "
-                    "frames or another bad-pixel map"
+                    f"{amplifier.of} cannot be measured, too few good pixels in common or values "
+                    "too coarse for it; use larger frames or another bad-pixel map"
                 )
         models = [(channel.place, channel.noise_model()) for channel in self.channels]
         if not exposed:
@@ -358,10 +316,15 @@ def survey(
     """
     passage = _Passage(darks, settings, bad, bias)
     passage.go(threads, step)
-    _check_repeats(darks, [tuple(f.level for f in levels) for levels, *_ in passage.found])
+    frames = [dark.frame for dark in darks]
+    check_repeats(frames, [tuple(f.level for f in levels) for levels, *_ in passage.found])
+    for number, amplifier in enumerate(darks[0].about.amplifiers):
+        check_blank_rows(frames, amplifier, [of[number].blank for of, *_ in passage.found])
     result = passage.survey(passage.noise(exposed))
     limit, amplifiers = settings.maximum_level_deviation, darks[0].about.amplifiers
     models = result.noise.models
     for amplifier, levels, model in zip(amplifiers, result.levels.T, models, strict=True):
-        _check_levels(darks, amplifier, levels, model.sigma, limit)
+        check_levels(frames, amplifier, levels, model.sigma, limit)
+        if bias is None:
+            check_resolution(frames, amplifier, float(levels.mean()), model.sigma)
     return result

@@ -35,8 +35,8 @@ LAYERS = {
     " settings_frame settings_advice settings_check settings_migrate",
     "simulation": "simulated_arms scene cosmic_rays sky simulated_headers simulated_profile"
     " simulated_truth simulator",
-    "reduction": "channel survey saturation temperature region cross_check inputs combine quality"
-    " reduction flags_explained explain explain_text subtraction",
+    "reduction": "frame_checks channel survey saturation temperature region cross_check inputs"
+    " combine quality reduction flags_explained explain explain_text subtraction",
     "pages": "trend_history trend_database"
     " report.style report.facts report.digest report.images report.charts report.maps"
     " report.trends report.page report.output report.finished explain_chart",

@@ -18,7 +18,7 @@ def samples(noises, pixels: int = 40_000) -> np.ndarray:
 )
 def test_noises_are_found(noises):
     counts = count_residuals(samples(noises), np.full(40_000, 2.0, "f4"))
-    error = relative_error(counts)
+    error = relative_error(counts, 2.0, 0.5)
     assert error == pytest.approx(1 / np.sqrt(80_000) / (1 - 2 / len(noises)), rel=0.01)
     expected = np.array(noises) / 2
     assert np.all(np.abs(frame_noises(counts) - expected) < 4 * error * expected.max())
@@ -45,3 +45,14 @@ def test_both_paths_agree(monkeypatch):
     compiled = frame_noises(counts)
     monkeypatch.setattr(differences, "kernel", lambda: None)
     np.testing.assert_array_equal(frame_noises(counts), compiled)
+
+
+@pytest.mark.parametrize(("noise", "error"), [(3.0, 0.0), (0.5, 0.02), (0.4, 0.07)])
+def test_noise_below_a_step_depends_on_the_level(noise, error):
+    phases = np.linspace(0, 0.5, 6)[:, None]
+    rng = np.random.default_rng(2)
+    spread = np.rint(rng.normal(phases, noise, (6, 200_000))).std(axis=1)
+    total = np.hypot(noise, np.sqrt(1 / 12))
+    found = relative_error(np.full((6, 1), 10**9), total, 1.0)
+    assert found == pytest.approx(error, abs=0.02 + error / 3)
+    assert np.ptp(spread) / 2 < (found + 0.01) * np.median(spread) * 2

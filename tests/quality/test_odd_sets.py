@@ -13,7 +13,7 @@ from soxsdark.errors import InputError
 from soxsdark.recipe import mbias
 from soxsdark.simulator import Scene, SimulatedSet, simulate
 from tests.hostile import edit
-from tests.quality.sets import SIDE, concerns
+from tests.quality.sets import CLEAN, SIDE, concerns
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -86,9 +86,18 @@ ODD = [
     Odd(
         "noise far below a step",
         lambda s: np.round(s / 20),
-        {"RAW RON", "MASTER RON", "REJ FRAMEMAX"},
+        {"RAW RON", "MASTER RON"},
         cards={"ESO_DET_OUT1_CONAD": 46.0, "ESO_DET_OUT1_GAIN": None},
     ),
+    Odd(
+        "noise of half a step",
+        lambda s: np.round(s / 8),
+        cards={"ESO_DET_OUT1_CONAD": 18.4, "ESO_DET_OUT1_GAIN": None},
+    ),
+    Odd("multiples of 4", lambda s: 4 * np.round(s / 4)),
+    Odd("multiples of 16", lambda s: 16 * np.round(s / 16), {"RAW RON", "MASTER RON"}),
+    Odd("cut off at zero", lambda s: np.maximum(s - np.median(s) + 4, 0), {"CUT FRAC"}),
+    Odd("cut off at the top", lambda s: np.minimum(s, np.median(s) + 6), {"CUT FRAC"}),
     Odd("a stuck column", column),
     Odd(
         "saturation below the level", told={"BADPIX FRAC", "MASTER RON"}, settings=("saturation=1",)
@@ -114,6 +123,66 @@ def test_what_is_told(tmp_path, odd):
     write(files, odd.change, **odd.cards)
     result = mdark(files.sof, output=tmp_path / "o", overrides=odd.settings)
     assert set(concerns(result)) == odd.told
+
+
+@pytest.mark.parametrize(("value", "first"), [(0, 200), (None, 240), (65535, 254)])
+def test_a_frame_that_was_read_in_part_is_refused(tmp_path, value, first):
+    def in_part(stack: np.ndarray) -> np.ndarray:
+        stack[2, first:] = np.median(stack[2]) if value is None else value
+        return stack
+
+    files = simulate(tmp_path / "raw", Scene(seed=5, **SIDE))
+    write(files, in_part)
+    said = rf"003.fits: {256 - first} rows hold one value throughout, 0 in the median frame"
+    with pytest.raises(InputError, match=said):
+        mdark(files.sof, output=tmp_path / "o")
+
+
+@pytest.mark.parametrize("offset", [1, -7, 40])
+def test_a_frame_that_is_another_but_for_a_constant_is_refused(tmp_path, offset):
+    files = simulate(tmp_path / "raw", Scene(seed=5, **SIDE))
+    write(files, one(lambda s: s[0] + offset, 3))
+    with pytest.raises(InputError, match=rf"004.fits: .*001.fits but for {offset} ADU; leave"):
+        mdark(files.sof, output=tmp_path / "o")
+
+
+@pytest.mark.parametrize(("pedestal", "refused"), [(1e6, False), (1e9, True)])
+def test_a_pedestal_beyond_the_products_is_refused(tmp_path, pedestal, refused):
+    files = simulate(tmp_path / "raw", Scene(arm="NIR", seed=5, **SIDE))
+    write(files, lambda s: s + pedestal)
+    if refused:
+        with pytest.raises(InputError, match=r"steps of 256 e-, more than the noise of the mean"):
+            mdark(files.sof, output=tmp_path / "o")
+    else:
+        assert set(concerns(mdark(files.sof, output=tmp_path / "o"))) == {"RAW RON"}
+
+
+def second_half(change: Change) -> Change:
+    """Change the second amplifier of one frame."""
+
+    def changed(stack: np.ndarray) -> np.ndarray:
+        rows = slice(stack.shape[1] // 2, None)
+        stack[1, rows] = np.round(change(stack[:, rows]))
+        return stack
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda s: scaled(s[1], 0.5), {"NOISE FRAMEMIN", "NOISE FRAMEMIN 2"}),
+        (lambda s: s[0] + 1, {"MASTER RON", "MASTER RON 2", "NOISE FRAMEMIN 2"}),
+        (lambda s: np.maximum(s[1], np.median(s[1]) + 1), {"CUT FRAC", "NOISE FRAMEMIN 2"}),
+    ],
+)
+def test_one_amplifier_of_one_frame_is_told(tmp_path, change, told):
+    scene = Scene(arm="MEGARA", seed=5, cosmic_ray_rate=0.0, **CLEAN, **SIDE)
+    files = simulate(tmp_path / "raw", scene)
+    write(files, second_half(change))
+    result = mdark(files.sof, output=tmp_path / "o", instrument=str(files.profile))
+    assert set(concerns(result)) >= told
+    assert not any(name.endswith(" 1") for name in concerns(result))
 
 
 def test_most_pixels_in_the_map_is_told(tmp_path):

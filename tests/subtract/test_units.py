@@ -83,3 +83,8 @@ def test_frame_of_unknown_unit(nir, tmp_path):
     frame = changed(nir["frame"], tmp_path, BUNIT="Jy")
     with pytest.raises(InputError, match=r"BUNIT\) is 'Jy', expected adu or electron"):
         subtract_dark(frame, nir["master"])
+
+
+def test_a_raw_frame_is_no_dark(nir, tmp_path):
+    with pytest.raises(InputError, match=r"ESO DPR TYPE is 'DARK', a raw frame: expected a master"):
+        subtract_dark(nir["frame"], nir["frame"])
