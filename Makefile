@@ -1,8 +1,11 @@
 # make demo: a master dark from simulated raws. make test: the tests. make test-slow: the long ones.
-# make coverage: what the tests take. make test-newest: with the newest of every dependency.
+# make coverage: what the tests take. make test-numpy: the tests without the compiled kernel.
+# make test-newest: with the newest of every dependency. make test-oldest PYTHON=python3.11: with the
+# oldest that setup.py allows. make sanitize: the kernel with every access to memory checked.
 # make reference: what is made from the program, anew: schemas, settings.yaml, tables, manual page.
 # make real-data: raw frames of a real camera, for the tests that need them.
 # make check: lint, and bandit over the code. make audit: known faults of what it depends on (network).
+# make package-check: what is published, installed and run in empty environments.
 # make fuzz: the readers of files, guided by coverage (SECONDS_EACH=300: of each target).
 # make docs: the handbook, into docs/_build/index.html. make evidence: its figures, measured anew.
 # make bench: speed beside other programs (BENCH=--quick: small frames, BENCH=--help: more).
@@ -13,6 +16,7 @@ DEMO ?= demo
 REAL_DATA := real-data
 WORKERS ?= auto
 NEWEST := build/newest
+OLDEST := build/oldest
 comma := ,
 space := $(subst ,, )
 SECONDS_EACH ?= 300
@@ -25,8 +29,9 @@ INSTALL := $(PIP) install --quiet --use-pep517
 CHECKED := -O1 -g -DSD_ONE_TARGET -fsanitize=address,undefined -fno-sanitize-recover=all
 CHECKED_IN := build/checked
 
-.PHONY: help demo test test-slow test-numpy test-newest coverage real-data bench schema man docs \
-    reference evidence lint check audit fuzz sanitize dist wheel-check sdist-check package-check clean
+.PHONY: help demo test test-slow test-numpy test-newest test-oldest coverage real-data bench schema \
+    man docs reference evidence lint check audit fuzz sanitize dist wheel-check sdist-check \
+    package-check clean
 
 help:
 	@sed -n '1,/^PYTHON/s/^# //p' Makefile
@@ -64,6 +69,16 @@ test-newest:
 	$(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet --use-pep517 --upgrade \
 	    --editable '.[test]'
 	$(NEWEST)/bin/python -m pytest -n $(WORKERS) -q -m "not slow"
+
+# The tests with the oldest that setup.py allows of what the program needs, on the oldest Python: for
+# others NumPy 1.26 has no wheel. The matplotlib of that time calls what later pyparsings warn of.
+test-oldest:
+	$(PYTHON) -m venv --clear $(OLDEST)
+	sed -n '/install_requires/,/^    \]/s/^ *"\(.*\)>=\(.*\)",/\1==\2/p' setup.py > $(OLDEST)/pins.txt
+	echo "pyparsing<3.3" >> $(OLDEST)/pins.txt
+	PIP_CONSTRAINT=$(CURDIR)/$(OLDEST)/pins.txt $(OLDEST)/bin/python -m pip \
+	    --disable-pip-version-check install --quiet --use-pep517 --editable '.[test]'
+	$(OLDEST)/bin/python -m pytest -n $(WORKERS) -q -m "not slow"
 
 # The same tests without the compiled kernel.
 test-numpy: $(VENV)/.installed

@@ -37,22 +37,21 @@ setup(
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
     packages=find_packages(include=["soxsdark", "soxsdark.*"]),
     package_data={
-        "soxsdark": ["*.schema.json", "templates/*.html"],
+        "soxsdark": ["*.schema.json", "templates/*.html", "templates/*.css"],
         "soxsdark.instruments": ["*.yaml"],
-        "soxsdark.report": ["*.html", "*.css"],
     },
     # where `man` looks for what a folder of programs beside it brings
     data_files=[("share/man/man1", ["docs/soxsdark.1"])],
     install_requires=[
         "numpy>=1.26",
-        "astropy>=6.1",
+        "astropy>=7.1",
         "ccdproc>=2.4",
         # Of soxspipe's surroundings, and not called: importing it changes TERM and needs six, its
         # tables need unicodecsv, neither of which it declares.
         "fundamentals>=2.8.3",
         "six",
         "pyyaml>=6.0",
-        "pydantic>=2.7",
+        "pydantic>=2.11",
         "tabulate>=0.9",
         "click>=8.1",
         "tqdm>=4.66",
@@ -62,7 +61,7 @@ setup(
     extras_require={
         "check": ["bandit>=1.7.8", "pip-audit>=2.7"],
         "fuzz": ["atheris>=2.3"],
-        "cluster": ["distributed>=2025.7"],
+        "cluster": ["distributed>=2025.9"],
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.5",
@@ -71,7 +70,7 @@ setup(
             "scipy>=1.11",
             "build>=1.2",
             "twine>=6",
-            "distributed>=2025.7",
+            "distributed>=2025.9",
             "pytest-cov>=5",
             "pytest-randomly>=3.15",
         ],

@@ -6,15 +6,10 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+from soxsdark.parallel import processors
+
 GIB = 2**30
 CPU_INFO = Path("/proc/cpuinfo")
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _cpu_model() -> str:

@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.machine import processors
 from bench.peer import Job, Peer, link_frames
 from bench.sets import MadeSet
+from soxsdark.parallel import processors
 
 SIRIL_SCRIPT = """requires 1.0.0
 setcpu {threads}

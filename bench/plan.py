@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench import other_peers, python_peers
-from bench.machine import processors
 from bench.peer import Peer
 from bench.race import Entry, Race
 from bench.sets import DarkSet
+from soxsdark.parallel import processors
 
 PEERS = (*python_peers.PEERS, *other_peers.PEERS)
 

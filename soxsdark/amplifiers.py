@@ -56,7 +56,7 @@ class Amplifier:
     gain: Sourced[float]
     """e-/ADU."""
     ron: Sourced[float | None]
-    """e-; value None when unknown."""
+    """Of one read, e-; value None when unknown."""
 
     @property
     def raw(self) -> Window:

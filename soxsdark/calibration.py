@@ -15,7 +15,13 @@ from soxsdark.errors import InputError
 from soxsdark.flags import Background, find_background
 from soxsdark.gains import header_gain
 from soxsdark.instruments import FrameHeader, Profile, as_number, size_text
-from soxsdark.master_file import ELECTRON, baseline_problem, unit_of
+from soxsdark.master_file import (
+    ELECTRON,
+    UNCERTAINTIES,
+    baseline_problem,
+    deviation_of,
+    unit_of,
+)
 from soxsdark.noise_model import BLOCK, SIGNIFICANT
 from soxsdark.one_setup import same_value, value_text
 from soxsdark.orientation import Window, to_raw, turned_lengths
@@ -23,7 +29,6 @@ from soxsdark.product import header_of, images_of, reading
 from soxsdark.record import sha256_of
 
 MASKS = ("QUAL", "MASK", "DQ")
-UNCERTAINTIES = ("ERRS", "UNCERT")
 COUNTS = ("NCOM", "MAP")
 """Numbers of samples: no masks, though integers."""
 
@@ -172,28 +177,10 @@ def _read(path: Path) -> _Content:
         return _Content(
             header=header,
             values=main.data.astype(np.float32),
-            sigma=None if sigma is None else _deviation(path, sigma),
+            sigma=None if sigma is None else deviation_of(path, sigma, np.float32),
             bad=None if mask is None else np.asarray(mask.data) != 0,
             unit=str(header.get("BUNIT", "")).strip(),
         )
-
-
-def _deviation(path: Path, hdu: Any) -> np.ndarray:
-    """Standard deviations, whatever kind of uncertainty is stored (UTYPE)."""
-    kind = str(hdu.header.get("UTYPE", "")).strip()
-    stored = hdu.data.astype(np.float32)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        match kind.lower().removesuffix("uncertainty"):
-            case "" | "std" | "stddev":
-                return stored
-            case "var" | "variance":
-                return np.sqrt(stored)
-            case "ivar" | "inversevariance":
-                return 1 / np.sqrt(stored)
-    raise InputError(
-        f"{path}: UTYPE of {hdu.name} is {kind!r}, expected StdDevUncertainty, "
-        "VarianceUncertainty or InverseVariance"
-    )
 
 
 def _check_category(mine: FrameHeader) -> None:
@@ -209,7 +196,7 @@ def _check_category(mine: FrameHeader) -> None:
 
 def _check_setup(
     mine: FrameHeader, raw: FrameHeader, arm: str | None, tag: str | None
-) -> list[Any]:
+) -> list[str]:
     """Refuse the bias of another setup; return a remark on what cannot be compared."""
     own, expected = _setup(mine), _setup(raw) | {"arm": arm}
     own["arm"] = own["arm"] or (tag or "").partition("MASTER_BIAS_")[2] or None
@@ -253,7 +240,7 @@ def _electrons(path: Path, unit: str, about: Description) -> tuple[list[float], 
     if known:
         return [1.0] * len(gains) if known == ELECTRON else gains, f"{unit} (BUNIT)", []
     if unit:
-        raise InputError(f"{path}: BUNIT is {unit!r}, expected electron or ADU")
+        raise InputError(f"{path}: BUNIT is {unit!r}, expected electron or ADU; correct the header")
     return gains, "adu (assumed)", [f"{path.name} has no BUNIT: taken to be in ADU"]
 
 
@@ -265,7 +252,7 @@ def _cut(path: Path, image: np.ndarray, about: Description, raw_shape: Sequence[
         sizes = [turned_lengths(shape, about.rotation) for shape in (science, raw_shape)]
         raise InputError(
             f"{path}: master bias of {size_text(image.shape)} pixels, {size_text(sizes[0])} (or "
-            f"the raw frame's {size_text(sizes[1])}) are expected"
+            f"the raw frame's {size_text(sizes[1])}) are expected; give one of theirs"
         )
     return cut(turned, about.sections)
 
@@ -289,7 +276,9 @@ def _completed(
     parts = []
     for amplifier, factor in zip(amplifiers, factors, strict=True):
         if bad[amplifier.place].all():
-            raise InputError(f"{path}: has no good pixel{amplifier.of}, a master bias is expected")
+            raise InputError(
+                f"{path}: has no good pixel{amplifier.of}, a master bias is expected; make it again"
+            )
         own, errors = values[amplifier.place], sigma[amplifier.place]
         own *= np.float32(factor)
         errors *= np.float32(factor)
@@ -304,6 +293,10 @@ def _completed(
 
 
 def level_error(header: fits.Header, name: str) -> tuple[float | None, list[str]]:
+    """Return the standard deviation of a master's level, e-, by its header, and remarks.
+
+    It is that of the mean of N frames' levels, LEVEL DRIFT / sqrt(N); None if it is not known.
+    """
     drift = as_number(header.get("ESO QC LEVEL DRIFT"))
     frames = as_number(header.get("ESO PRO DATANCOM"))
     if drift is None or not frames:

@@ -9,7 +9,7 @@ import click
 from soxsdark.commands.common import example, say
 from soxsdark.errors import ExitCode, SoxsdarkError, bug_line, shortages
 from soxsdark.standard_streams import open_closed_streams
-from soxsdark.termination import Termination
+from soxsdark.termination import Termination, unwrapped
 from soxsdark.version import __version__
 
 COMMANDS = {
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     stop = Termination()
     signal.signal(signal.SIGTERM, stop)
     try:
-        with shortages():
+        with shortages(), unwrapped():
             return int(cli.main(argv, prog_name="soxsdark", standalone_mode=False, obj=stop) or 0)
     except click.exceptions.Abort:
         say("interrupted")

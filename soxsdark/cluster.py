@@ -61,8 +61,9 @@ class ClusterWorkers:
                 "--scheduler needs the package distributed: pip install 'soxsdark[cluster]'"
             ) from error
         with _answering(address):
-            # what a client has to say is said here, in one line
-            logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+            # what a client and its connections have to say is said here, in one line
+            for name in ("distributed", "distributed.client"):
+                logging.getLogger(name).setLevel(logging.CRITICAL)
             # a client that fails to connect is slow to end, and talkative
             asyncio.run(_probe(address))
             client = Client(address, timeout=CONNECT, set_as_default=False)
@@ -117,7 +118,9 @@ def _answering(address: str) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split()) or f"nothing within {CONNECT:g} s"
-        raise InputError(f"{address}: no Dask scheduler answers ({reason})") from error
+        raise InputError(
+            f"{address}: no Dask scheduler answers ({reason}); start one, or correct the address"
+        ) from error
 
 
 async def _probe(address: str) -> None:

@@ -120,6 +120,16 @@ class _Part:
     frame_rejected: np.ndarray
 
 
+def further_bytes(settings: "MdarkSettings") -> int:
+    """Bytes for each pixel of the images of the stack that only some settings ask for."""
+    quiet = 4 * (settings.noise_clipping_lower_sigma is not None)
+    return quiet + 2 * 2 * _counts_frame_clipping(settings)
+
+
+def _counts_frame_clipping(settings: "MdarkSettings") -> bool:
+    return settings.frame_clipping_flags or settings.frame_clipping_excludes_samples
+
+
 class _Stack:
     """The images, and how one block of rows of them is made."""
 
@@ -144,9 +154,7 @@ class _Stack:
         self.quiet = self.frame_low = self.frame_high = None
         if settings.noise_clipping_lower_sigma is not None:
             self.quiet = np.empty(self.shape, np.float32)
-        self.frame_clipping = (
-            settings.frame_clipping_flags or settings.frame_clipping_excludes_samples
-        )
+        self.frame_clipping = _counts_frame_clipping(settings)
         if self.frame_clipping:
             self.frame_low, self.frame_high = (np.zeros(self.shape, counts) for _ in range(2))
         self.options = block_options(survey, settings)
@@ -202,14 +210,14 @@ class _Stack:
         background = model.background_rows(rows.start, rows.stop).ravel()
         self._take_halves(rows, samples, sigma)
         block = process_block(samples, sigma, background, self.options, results)
-        main, part = block.main, (rows.stop - rows.start, self.shape[1])
-        self.mean[rows], self.errors[rows] = main.mean.reshape(part), main.error.reshape(part)
-        self.noise[rows] = np.nan_to_num(block.scatter, copy=False, nan=0.0).reshape(part)
-        self.used[rows] = main.used.reshape(part)
+        main, shape = block.main, (rows.stop - rows.start, self.shape[1])
+        self.mean[rows], self.errors[rows] = main.mean.reshape(shape), main.error.reshape(shape)
+        self.noise[rows] = np.nan_to_num(block.scatter, copy=False, nan=0.0).reshape(shape)
+        self.used[rows] = main.used.reshape(shape)
         rejected = block.count - main.used
-        self.rejected[rows] = rejected.reshape(part)
+        self.rejected[rows] = rejected.reshape(shape)
         if self.quiet is not None:
-            self.quiet[rows] = block.quiet.reshape(part)
+            self.quiet[rows] = block.quiet.reshape(shape)
         some = np.flatnonzero(rejected)
         out = rejected_samples(samples[:, some], main.lowest[some], main.highest[some])
         start = rows.start * self.shape[1]
@@ -219,7 +227,7 @@ class _Stack:
         squares[block.candidate | np.isnan(block.relative)] = 0
         return _Part(
             candidates=self._candidates(samples, block, start),
-            squares=squares.reshape(part).sum(axis=1),
+            squares=squares.reshape(shape).sum(axis=1),
             judged=int(np.count_nonzero((block.count > 1) & ~block.candidate)),
             frame_rejected=out.sum(axis=1),
         )
@@ -280,7 +288,7 @@ class _Stack:
         )
 
     def choose(self, found: _Candidates, noisy: np.ndarray, frame_rejected: np.ndarray) -> None:
-        """Give the noisy pixels among the candidates the result of their own clipping."""
+        """Give the noisy ones of the candidates (True) the result of their own clipping."""
         at = found.index[noisy]
         self.mean.flat[at], self.errors.flat[at] = found.mean[noisy], found.error[noisy]
         self.rejected.flat[at] += (self.used.flat[at] - found.used[noisy]).astype(self.used.dtype)
@@ -325,7 +333,7 @@ def combine(
     darks : sequence of RawDark
     survey : Survey
         Of the same frames.
-    settings : "MdarkSettings"
+    settings : MdarkSettings
     blocks : sequence of slice
         Rows that are done at a time, in rising order; with `threads` of no influence on the
         result. Rows in none of them are left out: they have no sample.

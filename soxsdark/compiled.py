@@ -38,4 +38,5 @@ def path_in_use() -> str:
         return "compiled kernel"
     if os.environ.get(SWITCH) == "numpy":
         return f"NumPy only, {SWITCH}=numpy: slower"
-    return "NumPy only, slower: no compiled kernel (install a C compiler, then soxsdark again)"
+    advice = "install a C compiler and the headers of Python, then soxsdark again"
+    return f"NumPy only, slower: no compiled kernel ({advice})"

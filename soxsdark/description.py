@@ -104,6 +104,16 @@ class Description:
         return next((gain for gain in every if gain.source == "assumed"), every[0])
 
     @property
+    def gains(self) -> float | np.ndarray:
+        """e-/ADU of the pixels; of several amplifiers a science image, as the raw frames lie."""
+        if len(self.amplifiers) == 1:
+            return self.gain.value
+        image = np.empty(self.shape)
+        for amplifier in self.amplifiers:
+            image[amplifier.place] = amplifier.gain.value
+        return image
+
+    @property
     def ron(self) -> Sourced[float | None]:
         """Read-out noise of the first amplifier."""
         return self.amplifiers[0].ron

@@ -235,17 +235,13 @@ def _samples(
     saturated: np.ndarray,
     fates: Sequence[str],
 ) -> Iterator[Sample]:
-    row, number = place.raw_row, place.amplifier
-    for i, (dark, found) in enumerate(
-        zip(reduced.inputs.darks, reduced.survey.frames, strict=True)
-    ):
-        own = place.science[0] - dark.about.amplifiers[number].place[0].start
-        at = found.levels[number]
-        lines = np.broadcast_to(
-            at.baseline_of(slice(own, own + 1)), (1, dark.about.amplifiers[number].section.shape[1])
-        )
-        baseline = float(lines[0, place.science[1] - dark.about.amplifiers[number].place[1].start])
-        adu = float(dark.frame.read_rows(row, row + 1)[0, place.raw_column])
+    pairs = zip(reduced.inputs.darks, reduced.survey.frames, strict=True)
+    for i, (dark, found) in enumerate(pairs):
+        amplifier, at = dark.about.amplifiers[place.amplifier], found.levels[place.amplifier]
+        own = tuple(n - span.start for n, span in zip(place.science, amplifier.place, strict=True))
+        baseline = float(np.broadcast_to(at.baseline, amplifier.section.shape)[own])
+        row = dark.frame.read_rows(place.raw_row, place.raw_row + 1)[0]
+        adu = float(row[place.raw_column])
         limits = at.level.lower + baseline, at.level.upper + baseline
         outside = adu < limits[0] or adu > limits[1]
         excluded = outside and reduced.inputs.settings.values.frame_clipping_excludes_samples
@@ -338,7 +334,15 @@ class _Stack:
                 NoiseTest(j, float(sums[j, 0]), float(limits[j]) * scale)
                 for j in range(int(found[0]) + 1)
             )
-        each = (self.sigma, self.background, self.median, self.own, self.cautious)
-        sigma, background, median, own, cautious = (float(values[0]) for values in each)
-        numbers = sigma, background, median, own, cautious
-        return StackNoise(*numbers, scatter, scale, tests, noisy, unclipped)
+        return StackNoise(
+            sigma=float(self.sigma[0]),
+            background=float(self.background[0]),
+            median=float(self.median[0]),
+            expected=float(self.own[0]),
+            cautious=float(self.cautious[0]),
+            scatter=scatter,
+            scale=scale,
+            tests=tests,
+            noisy=noisy,
+            unclipped=unclipped,
+        )

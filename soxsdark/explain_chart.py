@@ -7,7 +7,7 @@ import numpy as np
 
 from soxsdark.explain import AVERAGED, REJECTED, ClippingRound, Explanation
 from soxsdark.explain_text import names_of
-from soxsdark.publish import Workspace, writing
+from soxsdark.publish import publish_files
 from soxsdark.report.style import BAND, INK, LINE, MUTED, Picture, own_style
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def draw_pixel(told: Explanation) -> Picture:
         loc="left", color=INK,
     )  # fmt: skip
     axes.set(xlabel="frame", ylabel="above the level of its frame [e⁻]")
-    axes.set_xticks(np.arange(1, len(told.samples) + 1)) if len(told.samples) <= 20 else None
+    if len(told.samples) <= 20:
+        axes.set_xticks(np.arange(1, len(told.samples) + 1))
     axes.margins(x=0.06, y=0.1)
     figure.legend(loc="outside lower center", ncols=3, labelcolor=INK)
     return Picture(
@@ -88,11 +89,7 @@ def write_plot(told: Explanation, folder: Path, *, overwrite: bool) -> Path:
         It exists already, or cannot be written.
     """
     name = f"pixel_{told.place.x}_{told.place.y}.png"
-    with Workspace(folder) as work:
-        work.check_free([name], overwrite)
-        with own_style():
-            content = draw_pixel(told).png()
-        with writing(work.path(name)):
-            work.path(name).write_bytes(content)
-        work.publish([name], overwrite=overwrite)
+    with own_style():
+        content = draw_pixel(told).png()
+    publish_files(folder, {name: content}, overwrite=overwrite)
     return folder / name

@@ -115,7 +115,9 @@ def status_of(path: Path, where: str = "") -> os.stat_result:
     try:
         return os.stat(path)
     except FileNotFoundError as error:
-        raise InputError(f"{where}{show(path)}: no such file or folder") from error
+        raise InputError(
+            f"{where}{show(path)}: no such file or folder; correct the path"
+        ) from error
     except OSError as error:
         raise InputError(f"{where}{show(path)}: cannot be read ({error.strerror})") from error
     except ValueError as error:

@@ -228,15 +228,19 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise InputError(f"{path}: no such file; correct the path") from None
     except OSError as error:
         reason = " ".join((error.strerror or str(error)).split())[:200]
-        raise InputError(f"{path}: cannot be read as FITS ({reason})") from error
+        raise InputError(
+            f"{path}: cannot be read as FITS ({reason}); copy it again, or leave it out"
+        ) from error
     except DAMAGED as error:
         raise InputError(f"{path}: cut short or damaged ({error}); copy it again") from error
     except NOT_UNDERSTOOD as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: header cannot be understood ({reason})") from error
+        raise InputError(
+            f"{path}: header cannot be understood ({reason}); correct it, or leave the frame out"
+        ) from error
 
 
 def _pread(descriptor: int, offset: int, buffer: np.ndarray) -> int:
@@ -255,7 +259,7 @@ def _open(cls: type[Frame], path: Path, extension: int | str | None) -> Frame:
         inflated = inflate(file) if is_packed(file) else None
         size = identity.size if inflated is None else inflated.size
         if size == 0:
-            raise InputError(f"{path}: empty file (0 bytes)")
+            raise InputError(f"{path}: empty file (0 bytes); copy it again")
         source = file.fileno() if inflated is None else inflated.descriptor
         with opened(source, disable_image_compression=True) as raw:
             hdus = tuple(_extent(path, i, hdu, size) for i, hdu in enumerate(raw))
@@ -295,9 +299,9 @@ def _choose(
     listing = ", ".join(_describe(i, h) for i, h in enumerate(hdus))
     if extension is not None and not [c for c in wanted if c[1] in [h for _, h in candidates]]:
         found = "not there" if not wanted else "not a 2-D image"
-        raise InputError(f"{path}: data-extension {extension} is {found}; HDUs: {listing}")
+        raise InputError(f"{path}: data-extension {extension} is {found}; choose one of {listing}")
     if not wanted:
-        raise InputError(f"{path}: no 2-D image in it; HDUs: {listing}")
+        raise InputError(f"{path}: no 2-D image in it (HDUs: {listing}); leave it out")
     if len(wanted) > 1 and "ESO PRO CATG" in hdus[0].header:
         raise InputError(
             f"{path}: already reduced (ESO PRO CATG {hdus[0].header['ESO PRO CATG']!r}), "

@@ -51,7 +51,7 @@ def read_header(path: Path, extension: int | str | None = None) -> tuple[fits.He
     ):
         on_disk = os.fstat(stored.fileno()).st_size
         if on_disk == 0:
-            raise InputError(f"{path}: empty file (0 bytes)")
+            raise InputError(f"{path}: empty file (0 bytes); copy it again")
         size = on_disk if file is stored else None
         primary = None
         for number, header in enumerate(_headers(path, file, size)):

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from time import time_ns
 from typing import Any
@@ -52,14 +53,22 @@ class Hashes:
         return sha256
 
     def expect(self, paths: Iterable[Path]) -> None:
-        """Take note of files as they are before a run reads them, whose record tells their sums."""
+        """Take note of files as they are before a run reads them, whose record tells their sums.
+
+        Raises
+        ------
+        OSError
+            One of them is not there.
+        """
         for path in paths:
             self._expected[str(path)] = signature(os.stat(path)), time_ns()
 
     def learn(self, path: Path, sha256: str) -> None:
-        """Take over a checksum from the record of a run, if its file was expected."""
+        """Take over a checksum from the record of a run, if its file was expected and is there."""
         if str(path) in self._expected:
-            self._keep(path, *self._expected.pop(str(path)), sha256)
+            # it may have been moved away since it was read: then there is nothing to keep
+            with suppress(OSError):
+                self._keep(path, *self._expected.pop(str(path)), sha256)
 
     def save(self) -> None:
         """Keep the checksums that were asked for or learnt."""

@@ -7,16 +7,16 @@ import math
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from astropy.io import fits
 
 from soxsdark.header_axes import leave_out_axes, place_axes
+from soxsdark.nights import MJD_ZERO, mjd_of
+from soxsdark.verdicts import Metric
 
 DATA_DICTIONARY = "PRO-1.16"
-_MJD_ZERO = datetime(1858, 11, 17)
 _CARD = fits.Card.length
 _MULTIPLE = ("COMMENT", "HISTORY", "")
 
@@ -36,25 +36,6 @@ _NOT_KEPT_ONCE_TRIMMED = re.compile(
     r"(DATA|BIAS|TRIM|CCD|DET|AMP|ORIG)SEC|ESO DET OUT\d+ (PRSC|OVSC)[XY]"
 )
 _FITS_BOILERPLATE = re.compile(r"FITS \(Flexible Image Transport System\)|and Astrophysics', vol")
-
-
-class Metric(Protocol):
-    """One figure of quality: its name without ``ESO QC``, its value, unit and one-line comment."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def value(self) -> float | int | str | bool | None: ...
-
-    @property
-    def unit(self) -> str: ...
-
-    @property
-    def comment(self) -> str: ...
-
-    @property
-    def error(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -86,7 +67,7 @@ class ProductFacts:
     first_mjd: float | None = None
     last_mjd: float | None = None
     ndit: int = 1
-    window: tuple[slice, slice] | None = field(default=(slice(0, None), slice(0, None)))
+    window: tuple[slice, slice] | None = (slice(0, None), slice(0, None))
     trimmed: bool = False
     rotation: int = 0
     qa_flag: str | None = None
@@ -246,7 +227,8 @@ def _put_times(header: fits.Header, facts: ProductFacts, now: datetime) -> None:
 def _date_of(mjd: float | None) -> str | None:
     if mjd is None or not 0 <= mjd < 1e6:
         return None
-    return (_MJD_ZERO + timedelta(days=mjd)).isoformat(timespec="milliseconds")
+    moment = MJD_ZERO + timedelta(days=mjd)
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
 def _mjd_of(date: str | None) -> float | None:
@@ -257,7 +239,7 @@ def _mjd_of(date: str | None) -> float | None:
         return None
     if "T" not in str(date):
         return None
-    return round((time.replace(tzinfo=None) - _MJD_ZERO) / timedelta(days=1), 8)
+    return round(mjd_of(time.replace(tzinfo=UTC)), 8)
 
 
 def _put_classification(

@@ -14,7 +14,7 @@ from soxsdark.description import Description
 from soxsdark.errors import InputError
 from soxsdark.file_set import FileSet
 from soxsdark.frame import Frame, is_product
-from soxsdark.instruments import Profile, own_profile, profile_of
+from soxsdark.instruments import Profile, own_profile, profile_of, size_text
 from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.one_setup import check_one_setup, setup_remarks
 from soxsdark.orientation import to_raw, turned_lengths
@@ -137,7 +137,7 @@ def open_inputs(
     asked = settings.for_arm(None).values
     opened, skipped = _raws(files, asked.data_extension)
     if not opened:
-        raise InputError(f"{files.source or files.name}: no {kind.name} frames in it")
+        raise InputError(f"{files.source or files.name}: no {kind.name} frames in it; add some")
     profile = profile_of(opened[0][0].header, asked.instrument)
     darks, effective = _described(opened, profile, settings, kind)
     abouts = [dark.about for dark in darks]
@@ -239,24 +239,19 @@ def _raws(files: FileSet, extension: int | str | None) -> tuple[list[Any], list[
 
 
 def _open_map(path: Path, tag: str, dark: RawDark) -> BadPixelMap:
-    bad = read_input_mask(path, dark.about.arm)
     of, arm = tag.partition("BP_MAP_")[2], dark.about.arm
+    bad = read_input_mask(path, arm)
     if of and arm and of.upper() != arm.upper():
-        raise InputError(
-            f"{path}: tagged {tag}, the frames are of arm {dark.about.arm}; give one of theirs"
-        )
+        raise InputError(f"{path}: tagged {tag}, the frames are of arm {arm}; give one of theirs")
     rotation, whole = dark.about.rotation, dark.frame.layout.shape
     turned = to_raw(bad, rotation)
     if turned.shape not in (dark.shape, whole):
-        sizes = (_size(turned_lengths(shape, rotation)) for shape in (dark.shape, whole))
+        sizes = (size_text(turned_lengths(shape, rotation)) for shape in (dark.shape, whole))
         raise InputError(
-            f"{path}: bad-pixel map of {_size(bad.shape)} pixels, {next(sizes)} (or the "
-            f"{'turned ' if rotation else ''}raw frame's {next(sizes)}) are expected"
+            f"{path}: bad-pixel map of {size_text(bad.shape)} pixels, {next(sizes)} (or the "
+            f"{'turned ' if rotation else ''}raw frame's {next(sizes)}) are expected; give "
+            "one of theirs"
         )
     if turned.shape != dark.shape:
         turned = cut(turned, dark.about.sections)
     return BadPixelMap(path, tag, np.ascontiguousarray(turned), sha256_of(path))
-
-
-def _size(shape: Sequence[int]) -> str:
-    return f"{shape[0]}x{shape[1]}"

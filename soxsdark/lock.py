@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,8 @@ LONGEST_NOTE = 200
 def held(path: Path) -> Iterator[None]:
     """Hold the lock file `path`, which is made and never removed.
 
-    It holds the pid and the start of the run that has the lock, and nothing when none has.
+    It holds the pid and the start of the run that has the lock, and nothing when none has, unless
+    the last one was killed.
 
     Raises
     ------
@@ -38,9 +39,12 @@ def held(path: Path) -> Iterator[None]:
             )
         with writing(path):
             _note(descriptor, f"pid {os.getpid()}, since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n")
-        yield
-        with writing(path):
-            _note(descriptor, "")
+        try:
+            yield
+        finally:
+            # the lock is what counts
+            with suppress(OSError):
+                _note(descriptor, "")
     finally:
         os.close(descriptor)
 

@@ -16,6 +16,8 @@ from soxsdark.record import sha256_of
 BASELINE = "ESO PRO BASELINE"
 ELECTRON = "electron"
 ADU = "adu"
+UNCERTAINTIES = ("ERRS", "UNCERT")
+"""Extensions of the uncertainty: of this program and soxspipe, of `astropy.nddata.CCDData`."""
 _UNITS = {
     **dict.fromkeys(("electron", "electrons", "e-", "e"), ELECTRON),
     **dict.fromkeys(("adu", "dn", "ct", "count", "counts"), ADU),
@@ -85,16 +87,26 @@ def read_master_dark(path: Path | str) -> MasterFile:
             raise InputError(f"{path}: holds no 2-D image, expected a master dark")
         named = {hdu.name: hdu for hdu in images[1:]}
         flux = np.asarray(images[0].data, np.float64)
-        given, qual = _errors(path, named), _flags(named, flux)
+        errors = next((named[name] for name in UNCERTAINTIES if name in named), None)
+        given = None if errors is None else deviation_of(path, errors, np.float64)
+        qual = _flags(named, flux)
     errs = np.zeros_like(flux) if given is None else given
     unit = unit_of(header.get("BUNIT"))
     if unit is None:
+        if "ESO DPR TYPE" in header:
+            kind = header["ESO DPR TYPE"]
+            raise InputError(
+                f"{path}: ESO DPR TYPE is {kind!r}, a raw frame: expected a master dark"
+            )
         found = f"is {header['BUNIT']!r}" if "BUNIT" in header else "is missing"
         raise InputError(f"{path}: BUNIT {found}, expected electron or adu; correct the header")
     for name, image in (("errors", errs), ("flags", qual)):
         if image.shape != flux.shape:
             sizes = size_text(image.shape), size_text(flux.shape)
-            raise InputError(f"{path}: {name} of {sizes[0]} pixels, expected {sizes[1]}")
+            raise InputError(
+                f"{path}: {name} of {sizes[0]} pixels, expected {sizes[1]} as its image has; "
+                "make it again"
+            )
     return MasterFile(path, header, sha256_of(path), unit, flux, errs, given is not None, qual)
 
 
@@ -111,19 +123,24 @@ def _check_sums(path: Path, hdus: fits.HDUList) -> None:
                 )
 
 
-def _errors(path: Path, named: dict[str, Any]) -> np.ndarray | None:
-    hdu = named.get("ERRS") or named.get("UNCERT")
-    if hdu is None:
-        return None
-    kind = str(hdu.header.get("UTYPE", "StdDevUncertainty")).strip()
-    errors = np.asarray(hdu.data, np.float64)
-    if kind == "StdDevUncertainty":
-        return errors
-    if kind == "VarianceUncertainty":
-        return np.sqrt(errors)
+def deviation_of(path: Path, hdu: Any, dtype: type[np.floating]) -> np.ndarray:
+    """Return the standard deviations in an HDU, whatever kind of uncertainty it holds (UTYPE).
+
+    The kinds are those of `astropy.nddata`; without a UTYPE it holds standard deviations.
+    """
+    kind = str(hdu.header.get("UTYPE", "")).strip()
+    stored = hdu.data.astype(dtype)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        match kind.lower().removesuffix("uncertainty"):
+            case "" | "std" | "stddev":
+                return stored
+            case "var" | "variance":
+                return np.sqrt(stored)
+            case "ivar" | "inversevariance":
+                return 1 / np.sqrt(stored)
     raise InputError(
-        f"{path}: UTYPE of {hdu.name} is {kind!r}, expected StdDevUncertainty or "
-        "VarianceUncertainty; correct the header"
+        f"{path}: UTYPE of {hdu.name} is {kind!r}, expected StdDevUncertainty, "
+        "VarianceUncertainty or InverseVariance; correct the header"
     )
 
 

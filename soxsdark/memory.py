@@ -46,6 +46,7 @@ def plan(
     frame_bytes: int,
     compiled: bool = True,
     calibrated: int = 0,
+    further: int = 0,
 ) -> Plan:
     """Divide `limit` bytes of memory.
 
@@ -64,13 +65,15 @@ def plan(
         Whether the compiled kernel is at work.
     calibrated : int
         How many of master bias and previous master are held.
+    further : int
+        Bytes for each pixel of images that are held beside those of `IMAGE_BYTES`.
     """
     rows, columns = shape
     sample = SAMPLE_BYTES if compiled else NUMPY_SAMPLE_BYTES
     row = columns * (frames * sample + RESULT_BYTES)
     fewest = min(rows, rows_at_most(columns, frames, FEWEST_SAMPLES, FEWEST_PIXELS))
     base = BASE + CALIBRATION_BYTES * rows * columns * calibrated
-    images = base + IMAGE_BYTES * rows * columns
+    images = base + (IMAGE_BYTES + further) * rows * columns
     least = max(images + fewest * row, base + _first_pass(1, shape, frame_bytes))
     blocks = max(1, min(threads, (limit - images) // (fewest * row)))
     fitting = (limit - images) // (blocks * row)

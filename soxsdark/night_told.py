@@ -13,10 +13,7 @@ from soxsdark.names import Names
 from soxsdark.night_files import publish_night, retire_superseded
 from soxsdark.nights import UNDATED
 from soxsdark.publish import writing
-from soxsdark.reduce_sets import (
-    Job,
-    SetResult,
-)
+from soxsdark.reduce_sets import Job, SetResult
 from soxsdark.trend_database import Database, is_missing, rebuild
 from soxsdark.trend_history import Jump, jumps, previous_master
 

@@ -1,19 +1,23 @@
 """A master dark compared with the one before it."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from soxsdark.amplifiers import Amplifier
 from soxsdark.calibration import level_error
 from soxsdark.dark_match import check_match, check_units, describe_dark
+from soxsdark.description import Description
 from soxsdark.errors import InputError
 from soxsdark.flags import Flag, bands
 from soxsdark.master_file import ADU, ELECTRON, read_master_dark
 from soxsdark.medians import median
 from soxsdark.one_setup import within
+from soxsdark.orientation import to_product, to_raw
 from soxsdark.verdicts import Metric
 
 if TYPE_CHECKING:
@@ -41,6 +45,12 @@ class Previous:
     """Whether its level is comparable: with pedestal, or without, as in the new one."""
     level_error: float | None
     remarks: tuple[str, ...]
+
+    def turned_back(self, rotation: int) -> "Previous":
+        """The same with its images as the raw frames lie; views."""
+        flux, qual = (to_raw(image, rotation) for image in (self.flux, self.qual))
+        errs = None if self.errs is None else to_raw(self.errs, rotation)
+        return replace(self, flux=flux, errs=errs, qual=qual)
 
 
 def open_previous(path: Path | str, inputs: "Inputs") -> Previous:
@@ -75,7 +85,9 @@ def open_previous(path: Path | str, inputs: "Inputs") -> Previous:
         remarks.append(f"level not compared with {dark.path.name}: the pedestal is in one, or may")
     if not file.has_errors:
         remarks.append(f"{dark.path.name} has no errors: taken to be those of the new master")
-    factor = 1.0 if file.unit == ELECTRON else about.gain.value
+    factor = 1.0 if file.unit == ELECTRON else about.gains
+    if isinstance(factor, np.ndarray):
+        factor = to_product(factor, about.rotation)
     return Previous(
         path=dark.path,
         sha256=file.sha256,
@@ -89,26 +101,35 @@ def open_previous(path: Path | str, inputs: "Inputs") -> Previous:
     )
 
 
-def compare(new: "Master", error: float, previous: Previous) -> tuple[Metric, ...]:
-    """Compare a new master dark, turned as products are, with a previous one.
+def compare(
+    new: "Master", error: float, previous: Previous, about: Description
+) -> tuple[Metric, ...]:
+    """Compare a new master dark with a previous one.
 
-    The difference of the levels is its own metric, and taken off before pixels are compared.
-    Noisy pixels come and go: they are not counted among the hot ones.
+    Each amplifier's difference of the levels is taken off before its pixels are compared; the mean
+    over the amplifiers is a metric of its own. Noisy pixels come and go: they are not counted among
+    the hot ones.
 
     Parameters
     ----------
     new : Master
+        As the raw frames lie.
     error : float
         Error of its level, electrons.
     previous : Previous
+    about : Description
+        Of the first raw frame.
     """
+    previous = previous.turned_back(about.rotation)
     unusable = np.int16(Flag.EMPTY | Flag.SATURATED | Flag.INPUT)
     used = (new.qual | previous.qual) & unusable == 0
-    level = median((new.flux - previous.flux)[used]) if used.any() else math.nan
+    difference = new.flux - previous.flux
+    level = _take_off_levels(difference, used, about.amplifiers)
     # moved, newly hot, no longer hot
     counts = np.zeros(3, dtype=int)
     for rows in bands(used.shape):
-        counts += [np.count_nonzero(m & used[rows]) for m in _changed(new, previous, level, rows)]
+        masks = _changed(new, previous, difference, rows)
+        counts += [np.count_nonzero(mask & used[rows]) for mask in masks]
     moved, came, went = counts.tolist()
     total = max(int(np.count_nonzero(used)), 1)
     hot_known = bool(np.any(previous.qual & np.int16(Flag.HOT)))
@@ -126,12 +147,26 @@ def compare(new: "Master", error: float, previous: Previous) -> tuple[Metric, ..
     )
 
 
-def _changed(new: "Master", previous: Previous, level: float, rows: slice) -> tuple[Any, ...]:
+def _take_off_levels(
+    difference: np.ndarray, used: np.ndarray, amplifiers: Sequence[Amplifier]
+) -> float:
+    """Subtract the median of each amplifier, in place; return their mean, NaN if there is none."""
+    levels = []
+    for amplifier in amplifiers:
+        part, good = difference[amplifier.place], used[amplifier.place]
+        if good.any():
+            levels.append(median(part[good]))
+            part -= np.float32(levels[-1])
+    return float(np.mean(levels)) if levels else math.nan
+
+
+def _changed(
+    new: "Master", previous: Previous, difference: np.ndarray, rows: slice
+) -> tuple[np.ndarray, ...]:
     """Masks of the pixels that moved, that became hot, and that ceased to be."""
     errs = new.errs[rows] if previous.errs is None else previous.errs[rows]
     with np.errstate(divide="ignore", invalid="ignore"):
-        difference = new.flux[rows] - previous.flux[rows] - np.float32(level)
-        away = difference / np.hypot(new.errs[rows], errs)
+        away = difference[rows] / np.hypot(new.errs[rows], errs)
     qualities = new.qual[rows], previous.qual[rows]
     now, was = (qual & np.int16(Flag.HOT) != 0 for qual in qualities)
     steady = (qualities[0] | qualities[1]) & np.int16(Flag.NOISY) == 0

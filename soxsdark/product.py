@@ -128,6 +128,8 @@ def reading(path: Path | str, what: str) -> Iterator[fits.HDUList]:
         # Some cards may be odd; pixels may not be missing.
         if any("truncated" in str(warning.message) for warning in said):
             raise OSError("the file is cut short")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file, expected {what}; correct the path") from error
     except UNREADABLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as {what}: {reason}") from error

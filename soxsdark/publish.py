@@ -220,6 +220,22 @@ def spare_inputs(output: Path, names: Iterable[str], inputs: Iterable[Path | str
             )
 
 
+def publish_files(directory: Path | str, contents: Mapping[str, bytes], *, overwrite: bool) -> None:
+    """Write small files, by their names, in a directory, made if need be: all of them or none.
+
+    Raises
+    ------
+    ProductError
+        A file exists and `overwrite` is false, or cannot be written.
+    """
+    with Workspace(directory) as work:
+        work.check_free(contents, overwrite)
+        for name, content in contents.items():
+            with writing(work.path(name)):
+                work.path(name).write_bytes(content)
+        work.publish(contents, overwrite=overwrite)
+
+
 def publish_changed(
     directory: Path | str, contents: Mapping[str, bytes], *, overwrite: bool = True
 ) -> list[str]:
@@ -247,12 +263,7 @@ def publish_changed(
     directory = Path(directory)
     changed = [n for n, content in contents.items() if _content(directory / n) != content]
     if changed:
-        with Workspace(directory) as work:
-            work.check_free(changed, overwrite)
-            for name in changed:
-                with writing(directory / name):
-                    work.path(name).write_bytes(contents[name])
-            work.publish(changed, overwrite=overwrite)
+        publish_files(directory, {name: contents[name] for name in changed}, overwrite=overwrite)
     return changed
 
 

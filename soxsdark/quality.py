@@ -13,7 +13,6 @@ from soxsdark.flags import Flag
 from soxsdark.frame_noise import frame_noises, relative_error
 from soxsdark.kinds import DARK
 from soxsdark.metrics import Figure
-from soxsdark.orientation import all_to_product
 from soxsdark.parallel import at_once
 from soxsdark.previous import compare
 from soxsdark.region import (
@@ -88,7 +87,7 @@ def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) ->
         *temperature_metrics(darks, inputs.settings.values.maximum_temperature_spread),
     ]
     if inputs.previous is not None:
-        metrics += compare(all_to_product(master, about.rotation), error, inputs.previous)
+        metrics += compare(master, error, inputs.previous, about)
     for region, noise, pattern in zip(regions[1:], noises[1:], patterns[1:], strict=True):
         metrics += _of_amplifier(inputs, region, images, noise, pattern)
         metrics += _frame_signals(inputs, survey, region)

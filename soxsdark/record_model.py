@@ -339,6 +339,24 @@ class FailedRun(Head):
 Record: TypeAlias = MasterRun | SubtractRun | FailedRun
 
 
+def files_read(record: MasterRun | SubtractRun) -> list[tuple[str, File]]:
+    """Return every file that a run has read, behind what it was for."""
+    given: list[tuple[str, File | None]]
+    if isinstance(record, SubtractRun):
+        given = [("frame", record.frame), ("master dark", record.dark)]
+    else:
+        given = [(frame.tag or "frame", frame) for frame in record.frames]
+        given += [
+            ("bad-pixel map", record.bad_pixel_map),
+            ("previous master", record.previous_master),
+        ]
+    given += [
+        ("master bias", record.master_bias),
+        ("instrument profile", record.instrument_profile_file),
+    ]
+    return [(what, file) for what, file in given if file is not None]
+
+
 def model_of(content: dict[str, Any]) -> type[Record]:
     """Return the kind of record that a JSON object claims to be."""
     if content.get("succeeded") is False:

@@ -10,7 +10,7 @@ from soxsdark.file_set import Entry, FileSet
 from soxsdark.instruments import load_profile
 from soxsdark.record import sha256_of
 from soxsdark.record_file import read_record
-from soxsdark.record_model import FailedRun, File, MasterRun, SubtractRun
+from soxsdark.record_model import FailedRun, File, MasterRun, SubtractRun, files_read
 from soxsdark.record_model import Product as Recorded
 from soxsdark.settings import Settings
 from soxsdark.settings_model import keys
@@ -78,7 +78,7 @@ def rerun(
     record = read_record(file)
     if isinstance(record, FailedRun):
         raise InputError(f"{file}: is the record of a run that failed; there is nothing to repeat")
-    for read in _inputs(record):
+    for _, read in files_read(record):
         _check_unchanged(read, file)
     options = {
         "output": output, "overwrite": overwrite, "command": command, "progress": progress,
@@ -91,17 +91,6 @@ def rerun(
     images = (product for product in record.products if product.datasums)
     compared = tuple(_compare(product, made.get(product.name)) for product in images)
     return Rerun(files, compared, _differences(record, again))
-
-
-def _inputs(record: MasterRun | SubtractRun) -> list[File]:
-    given: list[File | None]
-    if isinstance(record, SubtractRun):
-        given = [record.frame, record.dark, record.master_bias]
-    else:
-        given = [
-            *record.frames, record.bad_pixel_map, record.master_bias, record.previous_master,
-        ]  # fmt: skip
-    return [file for file in (*given, record.instrument_profile_file) if file is not None]
 
 
 def _check_unchanged(file: File, record: Path) -> None:

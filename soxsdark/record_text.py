@@ -7,7 +7,15 @@ from typing import Any
 
 from soxsdark.one_setup import UNITS
 from soxsdark.record_check import State
-from soxsdark.record_model import FailedRun, File, MasterRun, Metric, Record, Sourced, SubtractRun
+from soxsdark.record_model import (
+    FailedRun,
+    MasterRun,
+    Metric,
+    Record,
+    Sourced,
+    SubtractRun,
+    files_read,
+)
 from soxsdark.screen import table
 from soxsdark.text import printable, shown
 
@@ -172,17 +180,7 @@ def _changed_settings(record: MasterRun) -> str:
 
 
 def _inputs(record: MasterRun | SubtractRun) -> str:
-    given: list[tuple[str, File | None]]
-    if isinstance(record, SubtractRun):
-        given = [("frame", record.frame), ("master dark", record.dark)]
-    else:
-        given = [(frame.tag or "frame", frame) for frame in record.frames]
-        given.append(("bad-pixel map", record.bad_pixel_map))
-    given += [
-        ("master bias", record.master_bias),
-        ("instrument profile", record.instrument_profile_file),
-    ]
-    rows = [(what, file.path, file.sha256[:DIGITS]) for what, file in given if file is not None]
+    rows = [(what, file.path, file.sha256[:DIGITS]) for what, file in files_read(record)]
     return _table("inputs", ("what", "file", "SHA-256"), rows)
 
 

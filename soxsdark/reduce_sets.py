@@ -20,6 +20,7 @@ from soxsdark.set_report import make_report, remove_report
 from soxsdark.set_state import Earlier
 from soxsdark.settings import Settings
 from soxsdark.sof import sof_content
+from soxsdark.termination import unwrapped
 
 
 class State(StrEnum):
@@ -181,7 +182,8 @@ def _edge() -> Iterator[list[Any]]:
     """Give a list that has reason and exit code of what goes wrong; it stops no other set."""
     trouble: list[Any] = []
     try:
-        yield trouble
+        with unwrapped():
+            yield trouble
     except SoxsdarkError as error:
         trouble += str(error).partition("\n")[0], error.exit_code
     except Exception as error:  # a bug in one set must not stop the others

@@ -8,7 +8,7 @@ import numpy as np
 from soxsdark.amplifiers import Amplifier
 from soxsdark.calibration import MasterBias
 from soxsdark.clock import Clock
-from soxsdark.combine import Combined, combine
+from soxsdark.combine import Combined, combine, further_bytes
 from soxsdark.compiled import kernel
 from soxsdark.flags import Background, Limits, bands, find_background, hot_and_cold
 from soxsdark.flags import combine as combine_flags
@@ -87,7 +87,7 @@ def flag_set(
     lap: Callable[[str], None] = lambda stage: None,
 ) -> Reduced:
     """What follows the two passes; the master takes the memory of the mean and its errors."""
-    about, images = inputs.darks[0].about, _flagged(inputs, surveyed, combined, inputs.bad)
+    about, images = inputs.darks[0].about, _flagged(inputs, surveyed, combined)
     lap("flags")
     judged = judge(inputs, surveyed, images, plan_of(inputs).threads)
     lap("metrics")
@@ -116,6 +116,7 @@ def plan_of(inputs: Inputs) -> Plan:
         frame_bytes=max(d.frame.working_bytes for d in inputs.darks),
         compiled=kernel() is not None,
         calibrated=(inputs.master_bias is not None) + (inputs.previous is not None),
+        further=further_bytes(settings),
     )
 
 
@@ -134,11 +135,9 @@ def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
     return lambda: tell(what, next(done), total)
 
 
-def _flagged(
-    inputs: Inputs, surveyed: Survey, combined: Combined, bad: np.ndarray | None
-) -> Images:
+def _flagged(inputs: Inputs, surveyed: Survey, combined: Combined) -> Images:
     """The master, in the memory of the mean and its errors, and what its metrics need."""
-    levels = surveyed.levels.mean(axis=0)
+    bad, levels = inputs.bad, surveyed.levels.mean(axis=0)
     if inputs.master_bias is not None:
         _subtract(inputs.master_bias, inputs.darks[0].about.amplifiers, combined, levels)
         levels = np.zeros_like(levels)

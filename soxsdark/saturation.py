@@ -22,7 +22,10 @@ class SaturationLimits:
         """Below it no sample is saturated."""
 
     def at(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the limits (N, P) for pixels of the science image, given in reading order."""
+        """Return the limits for P pixels of the science image, given in reading order.
+
+        They are (N, P), or (N, 1) where each frame has one limit for all of its pixels.
+        """
         if not self._lines and len(self._places) == 1:
             return np.array(self._frames)
         row, column = np.divmod(pixels, self._width)

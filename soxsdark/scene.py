@@ -131,8 +131,11 @@ class Scene:
             raise UsageError(
                 f"hot_rate_max: got {high:g}, expected more than hot_rate_min, {low:g}"
             )
-        if self.hot_fraction + self.noisy_fraction + self.telegraph_fraction > 1:
-            raise UsageError("hot, noisy and telegraph fractions: their sum exceeds 1")
+        total = self.hot_fraction + self.noisy_fraction + self.telegraph_fraction
+        if total > 1:
+            raise UsageError(
+                f"hot, noisy and telegraph fractions: their sum is {total:g}, expected at most 1"
+            )
         if self.ndit > 1 and ARMS[self.arm].name != "NIR":
             raise UsageError(f"ndit: got {self.ndit}, expected 1 in the {self.arm} arm")
         try:

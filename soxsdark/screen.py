@@ -22,10 +22,11 @@ PATIENCE = 2.0
 
 
 def table(rows: Sequence[tuple[Any, ...]], headers: tuple[str, ...], align: tuple[str, ...]) -> str:
-    """A table of text."""
+    """A table of text, in which nothing is unprintable."""
     from tabulate import tabulate
 
-    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+    cells = [[printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    return tabulate(cells, headers, tablefmt="simple", disable_numparse=True, colalign=align)
 
 
 def frames_table(result: "Result") -> str:
@@ -33,7 +34,7 @@ def frames_table(result: "Result") -> str:
     reduced = result.reduced
     rows = [
         (
-            printable(dark.name),
+            dark.name,
             f"{dark.about.exposure_time:g}",
             f"{level:.2f}",
             f"{found.ron:.2f}",
@@ -91,10 +92,10 @@ def subtracted(results: Sequence["SubtractResult"]) -> list[str]:
 def found_sets_table(sets: Sequence["DarkSet"]) -> str:
     """The table of the sets below a folder."""
     rows = [
-        (one.folder, one.name, len(one.frames), "too small" if one.is_too_small else "")
+        (one.folder, one.name, len(one.frames), "too small" if one.is_too_small else "-")
         for one in sets
     ]
-    return table(rows, ("night", "set", "frames", ""), ("left", "left", "right", "left"))
+    return table(rows, ("night", "set", "frames", "state"), ("left", "left", "right", "left"))
 
 
 def sets_table(results: Sequence["SetResult"]) -> str:

@@ -21,8 +21,9 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
-def _ordered(limits: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
-    low, high = limits
+def ordered(limits: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a range, (low, high) or more; ValueError if low is above high, None being open."""
+    low, high = limits[:2]
     if low is not None and high is not None and low > high:
         raise ValueError("low above high")
     return limits
@@ -51,5 +52,5 @@ Text = Annotated[str, AfterValidator(_printable), Field(json_schema_extra={"patt
 Iterations = Annotated[int, Field(ge=0, le=1000), WHOLE]
 Extension = Annotated[int, Field(ge=0, le=10000), WHOLE]
 Box = Annotated[int, Field(ge=0, le=65536), AfterValidator(_box), WHOLE]
-Range = Annotated[tuple[Number | None, Number | None], AfterValidator(_ordered)]
+Range = Annotated[tuple[Number | None, Number | None], AfterValidator(ordered)]
 Ranges = Annotated[dict[Text, Range], BeforeValidator(lambda value: {} if value is None else value)]

@@ -115,13 +115,11 @@ def _image_type(frame: FrameHeader, tag: str | None, kind: Kind) -> str:
         wanted = f"a {kind.name} ({' or '.join(types)}); leave it out"
         raise frame.refuse(key, value, wanted, OtherFrameError)
     category = frame.first("image-category")
-    if profile.dark_categories and category is None:
+    if not profile.dark_categories:
+        return str(value)
+    if category is None:
         frame.remark(f"{' or '.join(profile.keys('image-category'))} is missing")
-    elif (
-        profile.dark_categories
-        and category
-        and str(category[1]).upper() not in profile.dark_categories
-    ):
+    elif str(category[1]).upper() not in profile.dark_categories:
         wanted = f"{' or '.join(profile.dark_categories)}; leave it out"
         raise frame.refuse(*category, wanted, OtherFrameError)
     return str(value)

@@ -79,7 +79,9 @@ def simulate(
             lines.append(f"{files.bad_pixel_map.name} {tagged('BP_MAP', scene)}\n")
         files.sof.write_text("".join(lines), encoding="utf-8")
     except OSError as problem:
-        raise ProductError(f"{files.sof.parent}: cannot write ({problem})") from problem
+        raise ProductError(
+            f"{files.sof.parent}: cannot be written ({problem}); use another folder"
+        ) from problem
     return files
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,10 @@ def _check(arrays: list[np.ndarray], frames: Sequence[Any]) -> None:
     if not arrays:
         raise UsageError("no frames: at least one is needed")
     shapes = sorted({a.shape for a in arrays})
-    if len(shapes) > 1 or len(shapes[0]) != 2:
-        raise UsageError(f"frames should be 2-D and of one shape (got {shapes})")
+    if len(shapes) > 1 or len(shapes[0]) != 2 or 0 in shapes[0]:
+        raise UsageError(f"frames should be 2-D, not empty and of one shape (got {shapes})")
+    if odd := sorted({str(a.dtype) for a in arrays if a.dtype.kind not in "biuf"}):
+        raise UsageError(f"frames should be of real numbers (got {', '.join(odd)})")
     units = {str(getattr(f, "unit", None)) for f in frames}
     if len(units) > 1:
         raise UsageError(f"frames should be in one unit (got {', '.join(sorted(units))})")
@@ -76,7 +79,7 @@ def as_stack(frames: Sequence[Any], masks: Sequence[np.ndarray | None] | None = 
     Raises
     ------
     UsageError
-        If shapes, units or the number of masks do not fit.
+        If shapes, units, types or the number of masks do not fit.
     """
     frames = list(frames)
     is_ccd = [hasattr(f, "mask") and hasattr(f, "uncertainty") for f in frames]
@@ -96,7 +99,8 @@ def as_stack(frames: Sequence[Any], masks: Sequence[np.ndarray | None] | None = 
                     raise UsageError(f"mask of shape {bad.shape} on a frame of {sample.shape}")
                 sample[np.broadcast_to(bad, sample.shape)] = np.nan
         sample[~np.isfinite(sample)] = np.nan
-    sigma = [_deviation_of(getattr(f, "uncertainty", None), a) for f, a in zip(frames, arrays)]  # noqa: B905
+    pairs = zip(frames, arrays, strict=True)
+    sigma = [_deviation_of(getattr(frame, "uncertainty", None), a) for frame, a in pairs]
     known = [s for s in sigma if s is not None]
     quantum = 1.0 if all(np.issubdtype(a.dtype, np.integer) for a in arrays) else 0.0
     return Stack(samples, np.stack(known) if len(known) == len(sigma) else None, quantum)
@@ -117,17 +121,18 @@ def equal_levels(samples: np.ndarray, **options: Any) -> tuple[np.ndarray, float
     return result, mean
 
 
-def check_clipping(**values: Any) -> None:
-    """Refuse thresholds that are not above zero, and negative numbers of iterations.
-
-    Names that end in ``iterations`` are counts; None is no threshold.
-    """
+def check_thresholds(**values: Any) -> None:
+    """Raise `UsageError` for a threshold that is no number above zero."""
     for name, value in values.items():
-        if name.endswith("iterations"):
-            if isinstance(value, bool) or int(value) != value or value < 0:
-                raise UsageError(f"{name} should be a whole number from 0 (got {value!r})")
-        elif value is not None and not (math.isfinite(value) and value > 0):
+        if not (isinstance(value, Real) and 0 < float(value) < math.inf):
             raise UsageError(f"{name} should be a number above 0 (got {value!r})")
+
+
+def check_rounds(**values: Any) -> None:
+    """Raise `UsageError` for a number of rounds that is no whole number from zero on."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+            raise UsageError(f"{name} should be a whole number from 0 (got {value!r})")
 
 
 def block_medians(frame: np.ndarray, grid: Grid, bad: np.ndarray | None = None) -> np.ndarray:

@@ -212,7 +212,10 @@ def _names(frames: Sequence[Path | str]) -> list[SubtractNames]:
     for frame in map(Path, frames):
         stem = _SUFFIX.sub("", frame.name)
         if stem in stems:
-            raise InputError(f"{frame}: its product would have the name of that of {stems[stem]}")
+            raise InputError(
+                f"{frame}: its product would have the name of that of {stems[stem]}; "
+                "subtract them one by one, into two folders"
+            )
         stems[stem] = frame
     return [SubtractNames(stem) for stem in stems]
 

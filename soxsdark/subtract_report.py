@@ -130,5 +130,5 @@ def log_subtracted(logger: logging.Logger, record: Mapping[str, Any]) -> None:
     for name, metric in record["metrics"].items():
         logger.info("QC %s = %s %s", name, metric["value"], metric["unit"])
     for product in record["products"]:
-        said = product["name"], product["size"], product["sha256"]
-        logger.info("product %s: %d bytes, SHA-256 %s", *said)
+        made = product["name"], product["size"], product["sha256"]
+        logger.info("product %s: %d bytes, SHA-256 %s", *made)

@@ -18,6 +18,9 @@ from soxsdark.orientation import all_to_product, to_raw
 from soxsdark.product import Subtracted
 from soxsdark.verdicts import Metric
 
+Images = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Values and their standard deviations, electrons, and the bad pixels, True = bad."""
+
 
 @dataclass(frozen=True)
 class Tools:
@@ -100,10 +103,11 @@ def subtract(job: Job, tools: Tools) -> Result:
             signal = values[amplifier.place] - base
             noise = _frame_variance(signal, ron or 0.0, quantum, about.ndit)
             variance[amplifier.place] = noise
-    if tools.bias is not None:
-        variance += _bias_share(job.factor, tools) * tools.bias.sigma.astype(np.float64) ** 2
-    errs = np.sqrt(np.fmax(variance, 0.0))
-    flux, errs, bad = _by_ccdproc(values, errs, flags != 0, job, tools.dark)
+    if tools.bias is not None and not _is_same_bias(tools):
+        variance += tools.bias.sigma.astype(np.float64) ** 2
+    frame = values, np.sqrt(np.fmax(variance, 0.0)), flags != 0
+    dark = tools.dark.file.flux, _dark_errors(job.factor, tools), tools.dark.file.qual != 0
+    flux, errs, bad = _by_ccdproc(frame, dark, job.factor)
     flags |= tools.dark.file.qual
     metrics = _metrics(flux, bad, job.factor)
     images = all_to_product(Subtracted(flux, errs, flags), about.rotation)
@@ -112,12 +116,7 @@ def subtract(job: Job, tools: Tools) -> Result:
 
 def _gains(about: Description, unit: str) -> float | np.ndarray:
     """Electrons for each unit of the pixels; of several amplifiers an image."""
-    if unit == ELECTRON or len(about.amplifiers) == 1:
-        return 1.0 if unit == ELECTRON else about.gain.value
-    gains = np.empty(about.shape)
-    for amplifier in about.amplifiers:
-        gains[amplifier.place] = amplifier.gain.value
-    return gains
+    return 1.0 if unit == ELECTRON else about.gains
 
 
 def _prepared(stored: np.ndarray, unit: str, about: Description) -> np.ndarray:
@@ -140,25 +139,22 @@ def _frame_flags(job: Job, raw: np.ndarray) -> np.ndarray:
     return flags
 
 
-def _by_ccdproc(
-    values: np.ndarray, errs: np.ndarray, bad: np.ndarray, job: Job, dark: Dark
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Subtract the dark; errors add in quadrature, masks by "or"."""
+def _by_ccdproc(frame: Images, dark: Images, factor: float) -> Images:
+    """Subtract the dark times a factor; errors add in quadrature, masks by "or"."""
     import ccdproc
     from astropy import units
     from astropy.nddata import CCDData, StdDevUncertainty
 
-    def ccd(flux: np.ndarray, errs: np.ndarray | None, mask: np.ndarray | None) -> CCDData:
-        return CCDData(flux, unit=ELECTRON, uncertainty=StdDevUncertainty(errs), mask=mask)
+    def ccd(flux: np.ndarray, errs: np.ndarray, bad: np.ndarray) -> CCDData:
+        return CCDData(flux, unit=ELECTRON, uncertainty=StdDevUncertainty(errs), mask=bad)
 
-    file = dark.file
     result = ccdproc.subtract_dark(
-        ccd(values, errs, bad),
-        ccd(file.flux, file.errs, file.qual != 0),
+        ccd(*frame),
+        ccd(*dark),
         # as the factor says, which is 1 for times within the tolerance
-        data_exposure=job.factor * units.s,
+        data_exposure=factor * units.s,
         dark_exposure=1 * units.s,
-        scale=job.factor != 1,
+        scale=factor != 1,
         add_keyword=None,
     )
     return result.data, result.uncertainty.array, result.mask
@@ -176,7 +172,8 @@ def _read_noise(job: Job, tools: Tools, number: int) -> float | None:
     name = "RAW RON" if len(amplifiers) == 1 else f"RAW RON {number + 1}"
     measured = as_number(dark.file.header.get(f"ESO QC {name}"))
     if measured is None:
-        return amplifiers[number].ron.value
+        of_one_read = amplifiers[number].ron.value
+        return None if of_one_read is None else of_one_read / math.sqrt(job.about.ndit)
     variance = measured**2
     if tools.bias is not None and dark.pedestal is not False:
         # where the pedestal was unknown, the shot noise of the typical dark counts as read noise
@@ -189,15 +186,23 @@ def _frame_variance(signal: np.ndarray, ron: float, quantum: float, ndit: int) -
     return np.fmax(signal, 0.0) / ndit + (ron**2 + quantum**2 / 12)
 
 
-def _bias_share(factor: float, tools: Tools) -> float:
-    """How much of the variance of the bias goes with the frame.
+def _is_same_bias(tools: Tools) -> bool:
+    """Whether the bias of the frame is the one that was subtracted from the dark."""
+    bias = tools.bias
+    return bias is not None and tools.dark.bias == (bias.path.name, bias.datamd5)
 
-    Of ``frame - bias - factor (dark - bias)`` a share of (1 - factor)² remains of the same bias;
-    the errors of the dark bring factor² of it.
+
+def _dark_errors(factor: float, tools: Tools) -> np.ndarray:
+    """Standard deviation of the dark as far as it is not that of the frame's own bias, e-.
+
+    Of ``frame - bias - factor (dark - bias)`` a share of (1 - factor)² remains of the same bias.
+    The errors of the dark hold the bias once, and are multiplied by the factor.
     """
-    taken = tools.dark.bias
-    same = tools.bias is not None and taken == (tools.bias.path.name, tools.bias.datamd5)
-    return 1 - 2 * factor if same else 1.0
+    errs = tools.dark.file.errs
+    if tools.bias is None or not _is_same_bias(tools):
+        return errs
+    more = (1 / factor - 1) ** 2 - 1
+    return np.sqrt(np.fmax(errs**2 + more * tools.bias.sigma.astype(np.float64) ** 2, 0.0))
 
 
 def _metrics(flux: np.ndarray, bad: np.ndarray, factor: float) -> tuple[Metric, ...]:

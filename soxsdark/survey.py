@@ -181,7 +181,7 @@ class _Passage:
         darks: Sequence[RawDark],
         settings: "MdarkSettings",
         bad: np.ndarray | None,
-        bias: "MasterBias | None",
+        bias: MasterBias | None,
     ) -> None:
         self.darks, self.settings, self.bias = darks, settings, bias
         about = darks[0].about
@@ -301,7 +301,7 @@ def survey(
     ----------
     darks : sequence of RawDark
         Of one setup.
-    settings : "MdarkSettings"
+    settings : MdarkSettings
     bad : ndarray of bool, shape of the science pixels
         Input bad-pixel map, True = bad: kept out of levels and noise.
     step : callable

@@ -1,8 +1,25 @@
 """SIGTERM, as an exception and as a memory of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from soxsdark.errors import ExitCode
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM out as they were raised.
+
+    Before 3.12 Python makes a RuntimeError of what is raised while it names the parts of a class,
+    as it does in every import.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt | SystemExit):
+            raise error.__cause__ from None
+        raise
 
 
 class Termination:

@@ -133,7 +133,11 @@ def read_trend(
             "since then" if since else "",
             f"with {' or '.join(names)}",
         )
-        raise InputError(f"{products}: no sets {' '.join(filter(None, which if names else ()))}")
+        limits = [option for option, given in (("--arm", arm), ("--since", since)) if given]
+        advice = f"leave out {' and '.join(limits)}" if limits else "choose other metrics"
+        advice = advice if names else "'soxsdark night' makes them"
+        said = " ".join(["no sets", *filter(None, which if names else ())])
+        raise InputError(f"{products}: {said}; {advice}")
     return Trend(tuple(names), tuple(points))
 
 

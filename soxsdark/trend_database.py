@@ -59,7 +59,7 @@ MIGRATIONS = (
 NO_RANGE = (None, None)
 
 _NIGHT = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}|{UNDATED}")
-_ANEW = "soxsdark trend rebuild makes it anew"
+_ANEW = "'soxsdark trend rebuild' makes it anew"
 
 
 class Database:
@@ -101,7 +101,9 @@ class Database:
         """
         path = path or products / DATABASE
         if not write and not path.exists():
-            raise InputError(f"{path}: no such file; expected nights below {products}, {_ANEW}")
+            raise InputError(
+                f"{path}: no such file, expected the products of soxsdark night (-o); {_ANEW}"
+            )
         address = f"{path.absolute().as_uri()}?mode={'rwc' if write else 'ro'}"
         try:
             connection = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None)
@@ -204,13 +206,9 @@ def rebuild(products: Path) -> list[str]:
 
     Raises
     ------
-    InputError
-        There is no such folder.
     ProductError
         It cannot be written.
     """
-    if not products.is_dir():
-        raise InputError(f"{products}: no such folder; expected the products of soxsdark night")
     problems: list[str] = []
     with Workspace(products) as work, writing(products / DATABASE):
         with Database.open(products, write=True, path=work.path(DATABASE)) as database:

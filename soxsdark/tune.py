@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -12,8 +12,8 @@ import numpy as np
 
 from soxsdark.explain import Explanation, explain
 from soxsdark.inputs import Inputs, find_files, open_inputs
-from soxsdark.publish import Workspace, writing
-from soxsdark.reduction import Reduced
+from soxsdark.publish import Workspace, publish_files
+from soxsdark.reduction import Progress, Reduced, reduce_set
 from soxsdark.settings import Settings
 from soxsdark.settings_model import stages
 from soxsdark.stage import Stage
@@ -22,14 +22,12 @@ from soxsdark.tune_file import ID, Line, TuneFile, cell, number, open_tune_file
 from soxsdark.tune_measures import Reference, measure
 from soxsdark.tune_sweep import STAGES, Combination, Sweep, combinations
 from soxsdark.tune_workbench import Workbench
-from soxsdark.tuned import CURRENT, ROW, SECONDS, SHARE, Pair, Tuned
+from soxsdark.tuned import CURRENT, ROW, SECONDS, SHARE, Pair, Tuned, check_row
 from soxsdark.version import __version__
 
 CSV, PAGE = "tune.csv", "tune.html"
 NO_MATTER = {k.replace("-", "_") for k, stage in stages().items() if stage > Stage.FLAGS}
 """Settings that change no pixel."""
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -99,6 +97,8 @@ def tune(
     wanted = combinations(
         plan.sweeps, settings, overrides, arm=arm, number=plan.random, seed=plan.seed
     )
+    for row in compare or ():
+        check_row(row, len(wanted))
     keep_stack = any(STAGES[sweep.key] is Stage.FLAGS for sweep in plan.sweeps)
     bench = Workbench.of(files, opened, calibrations, keep_stack=keep_stack)
     return _Tuning(bench, current, plan, wanted, Path(output), progress).run(overwrite)
@@ -124,8 +124,6 @@ def explain_pixel(
     x, y : int
         Column and row in the products, from 1, as FITS counts.
     """
-    from soxsdark.reduction import reduce_set
-
     calibrations: dict[str, Any] = {"bad_pixel_map": bad_pixel_map, "master_bias": master_bias}
     opened = open_inputs(find_files(inputs), Settings.read(settings, overrides), **calibrations)
     return explain(reduce_set(opened, progress), x, y)
@@ -237,11 +235,8 @@ class _Tuning:
         # a page takes memory too
         self.bench.let_go()
         first, second = ({key: line[key] for key in tuned.keys} for line in lines)
-        text = page_of(tuned, Pair(rows, (first, second), flags), self.reference)
-        with Workspace(self.output) as work:
-            with writing(work.path(PAGE)):
-                work.path(PAGE).write_bytes(text.encode("utf-8", errors="replace"))
-            work.publish([PAGE], overwrite=True)
+        page = page_of(tuned, Pair(rows, (first, second), flags), self.reference)
+        publish_files(self.output, {PAGE: page}, overwrite=True)
 
     def _flags(self, line: Line) -> np.ndarray:
         key = line[ID]

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from soxsdark.errors import SettingsError, UsageError
-from soxsdark.publish import Workspace, writing
+from soxsdark.publish import publish_files
 from soxsdark.settings import Settings, default_settings_text
 from soxsdark.settings_layers import ARMS, BOTH_SIDES, EACH_SIDE, SECTION, canonical, show
 from soxsdark.settings_migrate import Migration
@@ -157,11 +157,7 @@ def apply(tuned: Tuned, row: int, *, output: Path, overwrite: bool) -> Path:
     new = copy.set(chosen)
     _check(new, source, tuned.arm, chosen)
     name = f"{source.stem}{EDITED}{source.suffix}"
-    with Workspace(output) as work:
-        work.check_free([name], overwrite)
-        with writing(work.path(name)):
-            work.path(name).write_text(new, encoding="utf-8")
-        work.publish([name], overwrite=overwrite)
+    publish_files(output, {name: new.encode("utf-8")}, overwrite=overwrite)
     return output / name
 
 

@@ -36,7 +36,7 @@ def draw_curves(tuned: Tuned) -> list[Picture]:
     pictures = []
     for key in tuned.keys:
         panels = [panel_of(tuned, key, measure) for measure in varying]
-        if len(panels[0].mean.x) > 1 if panels else False:
+        if panels and len(panels[0].mean.x) > 1:
             pictures.append(_curves(key, panels))
     return pictures
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soxsdark.flags import NAMES
-from soxsdark.report.page import template
+from soxsdark.pages import render
 from soxsdark.report.style import own_style
 from soxsdark.report.words import fraction, number
 from soxsdark.tune_charts import draw_curves, draw_pair
@@ -32,13 +32,14 @@ class KindRow:
     """Of the lost and of the gained ones, where the truth is known."""
 
 
-def page_of(tuned: Tuned, pair: Pair, reference: Reference) -> str:
+def page_of(tuned: Tuned, pair: Pair, reference: Reference) -> bytes:
     """The page as HTML, complete in itself: no script, nothing from the network."""
     names, constant = columns_of(tuned)
     with own_style():
         pictures = [*draw_curves(tuned), draw_pair(pair)]
     shape = pair.flags[0].shape
-    return template("tune.html").render(
+    return render(
+        "tune.html",
         name=tuned.name,
         version=__version__,
         arm=tuned.arm,

@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from soxsdark.yaml_nodes import compose, plain
 
 MOST = 100_000
 """Values of a sweep, and combinations, beyond which somebody has mistyped."""
-
 
 STAGES = {key: s for key, s in stages().items() if Stage.FRAMES <= s <= Stage.FLAGS}
 """The keys that can be swept. The others change no pixel, or decide which frames are taken."""
@@ -74,7 +73,7 @@ def _range(text: str, values: str) -> tuple[float, ...]:
         if not steps.is_finite():
             raise ValueError
         whole = steps == steps.to_integral_value() and 0 <= steps < MOST
-    except (ValueError, ArithmeticError, InvalidOperation):
+    except (ValueError, ArithmeticError):
         raise UsageError(
             f"--sweep: found {show(text)}, expected START:STOP:STEP, three numbers, STEP not 0"
         ) from None

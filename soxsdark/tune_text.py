@@ -138,9 +138,11 @@ def _typed(line: Line) -> dict[str, object]:
 
 def _value(name: str, text: str) -> object:
     words = {"": None, "true": True, "false": False}
-    if name == ID or (text not in words and number(text) is None):
+    if name == ID:
         return text
-    return words[text] if text in words else json.loads(text)
+    if text in words:
+        return words[text]
+    return text if number(text) is None else json.loads(text)
 
 
 FORMATS: Mapping[str, Callable[[Tuned], str]] = {

@@ -16,6 +16,18 @@ CURRENT = 0
 """Row number of the current settings, which have no line in the file."""
 
 
+def check_row(row: int, number: int) -> None:
+    """Make sure that there is a row, where there are `number` beside the current settings.
+
+    Raises
+    ------
+    UsageError
+        There is none.
+    """
+    if not 0 <= row <= number:
+        raise UsageError(f"no row {row}: there are 1 to {number}, and {CURRENT} (current)")
+
+
 @dataclass(frozen=True)
 class Pair:
     """The masks of two combinations; images as the products are."""
@@ -61,6 +73,5 @@ class Tuned:
         """
         if row == CURRENT:
             return self.current
-        if not 0 < row <= len(self.lines):
-            raise UsageError(f"no row {row}: there are 1 to {len(self.lines)}, and 0 (current)")
+        check_row(row, len(self.lines))
         return self.lines[row - 1]

@@ -12,7 +12,8 @@ from soxsdark.noise_map import MOST_LOWER, threshold_noise
 from soxsdark.noise_model import NoiseModel
 from soxsdark.stack_input import (
     as_stack,
-    check_clipping,
+    check_rounds,
+    check_thresholds,
     equal_levels,
     expected_noise,
     process_stack,
@@ -118,8 +119,8 @@ def _check_parameters(deviation: str, k: float, iterations: int, frame: dict[str
     if deviation not in get_args(StackDeviation):
         allowed = ", ".join(get_args(StackDeviation))
         raise UsageError(f"deviation should be one of {allowed} (got {deviation!r})")
-    check_clipping(k=k, iterations=iterations)
-    check_clipping(**{f"frame_{name}": value for name, value in frame.items()})
+    check_thresholds(k=k, frame_lower=frame["lower"], frame_upper=frame["upper"])
+    check_rounds(iterations=iterations, frame_iterations=frame["iterations"])
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ class NoiseMap:
     mask: np.ndarray
     """True = bad: noisy (or too quiet, where asked for)."""
     scale: float
+    """Typical variance of unflagged pixels over the expected one; near 1."""
 
 
 def create_noise_map(
@@ -140,7 +142,7 @@ def create_noise_map(
     upper: float = 4.0,
     lower: float | None = None,
     iterations: int = 3,
-    noise: "NoiseModel | np.ndarray | float | None" = None,
+    noise: NoiseModel | np.ndarray | float | None = None,
     equalise_levels: bool = True,
 ) -> NoiseMap:
     """Measure the scatter of each pixel along a stack and flag the noisy ones.
@@ -157,7 +159,8 @@ def create_noise_map(
     UsageError
         If the frames do not fit together, or there are fewer than two.
     """
-    check_clipping(upper=upper, lower=lower, iterations=iterations)
+    check_thresholds(upper=upper, **({} if lower is None else {"lower": lower}))
+    check_rounds(iterations=iterations)
     if lower is not None and lower > MOST_LOWER:
         raise UsageError(f"lower should be at most {MOST_LOWER:g} (got {lower!r})")
     stack = as_stack(frames, masks)

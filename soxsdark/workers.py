@@ -83,31 +83,31 @@ class LocalWorkers:
 
     def _run(self, job: Job) -> SetResult:
         for _ in range(ATTEMPTS):
-            pid, pool = self._worker()
             try:
-                return pool.submit(_work, job).result()
+                return self._worker().submit(_work, job).result()
             except BrokenProcessPool:
-                self._bury(pid)
+                self._bury()
                 if self._stopping:
                     break
         return lost(job, f"its worker died, {ATTEMPTS} times in a row: out of memory, or killed")
 
-    def _worker(self) -> tuple[int, ProcessPoolExecutor]:
+    def _worker(self) -> ProcessPoolExecutor:
         """The worker of this thread."""
-        if getattr(self._own, "worker", None) is None:
+        if getattr(self._own, "pool", None) is None:
             pool = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin)
-            pid = pool.submit(os.getpid).result()
+            self._own.pool, self._own.pid = pool, None
+            pid = self._own.pid = pool.submit(os.getpid).result()
             with self._lock:
                 self._alive[pid] = pool
                 if self._stopping:
                     _stop(pid)
-            self._own.worker = pid, pool
-        return self._own.worker
+        return self._own.pool
 
-    def _bury(self, pid: int) -> None:
-        self._own.worker = None
+    def _bury(self) -> None:
+        """Forget the worker of this thread, which has died, perhaps before its pid was known."""
+        pool, self._own.pool = self._own.pool, None
         with self._lock:
-            pool = self._alive.pop(pid)
+            self._alive.pop(self._own.pid, None)
         pool.shutdown()
 
     def _terminate(self) -> None:

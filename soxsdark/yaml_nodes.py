@@ -1,7 +1,7 @@
 """YAML read as a tree of nodes: plain values, and the line of every key.
 
-Only what settings and profiles need is understood: mappings, lists and scalars. Anchors, aliases and
-tags are refused, so a file can neither grow when it is read nor name a Python object.
+Only what settings and profiles need is understood: mappings, lists and scalars. Anchors, aliases
+and tags are refused, so a file can neither grow when it is read nor name a Python object.
 """
 
 import re

@@ -64,6 +64,15 @@ def left_by(error: BaseException, sof: Path, folder: Path, **options) -> Path:
     raise AssertionError("the run did not end")
 
 
+def left_by_subtract(frame: Path, dark: Path, folder: Path) -> Path:
+    """Take a dark off a frame and off one that is missing; return the record that it leaves."""
+    try:
+        subtract_files([frame, folder / "none.fits"], dark, output=folder)
+    except InputError:
+        return folder / f"{frame.stem}_DSUB_FAILED.json"
+    raise AssertionError("the run did not end")
+
+
 def taps(folder: Path) -> list[Path]:
     """Frames of a detector of two amplifiers, and its profile ``taps.yaml``."""
     folder.mkdir()
@@ -111,6 +120,7 @@ def make_runs(folder: Path) -> SimpleNamespace:
         "mbias": bias.record_file,
         "subtract": subtracted.record_file,
         "failed": left_by(InputError(), few, folder / "f", settings=settings),
+        "failed subtract": left_by_subtract(darks.frames[0], dark.master, folder / "s"),
         "interrupted": ended["i"],
         "terminated": ended["t"],
         "bug": ended["z"],

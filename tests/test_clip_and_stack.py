@@ -332,6 +332,9 @@ WRONG = [
     ([], {}, "no frames"),
     ([IMAGE, np.ones((5, 4))], {}, "one shape"),
     ([np.ones(4), np.ones(4)], {}, "2-D"),
+    (np.ones((3, 0, 5)), {}, "2-D"),
+    ([IMAGE, 1j * IMAGE], {}, "real numbers .*complex128"),
+    ([IMAGE.astype(str)], {}, "real numbers"),
     ([ccd(IMAGE), ccd(IMAGE, unit="electron")], {}, "one unit .*adu.*electron"),
     ([IMAGE, ccd(IMAGE)], {}, "one unit"),
     ([IMAGE, IMAGE], {"masks": [None]}, "2 frames but 1 masks"),
@@ -347,18 +350,22 @@ def test_wrong_frames(frames, options, message):
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "message"),
     [
-        {"deviation": "sigma"},
-        {"k": -1.0},
-        {"k": np.nan},
-        {"iterations": -1},
-        {"masks": [np.zeros((5, 4), bool), None]},
+        ({"deviation": "sigma"}, "deviation should be one of noise-model, mad, std "),
+        ({"k": -1.0}, r"k should be a number above 0 \(got -1.0\)"),
+        ({"k": np.nan}, "k should be a number above 0 "),
+        ({"k": None}, "k should be a number above 0 "),
+        ({"frame_upper": "3"}, "frame_upper should be a number above 0 "),
+        ({"iterations": -1}, r"iterations should be a whole number from 0 \(got -1\)"),
+        ({"iterations": None}, "iterations should be a whole number from 0 "),
+        ({"frame_iterations": 2.0}, "frame_iterations should be a whole number from 0 "),
+        ({"masks": [np.zeros((5, 4), bool), None]}, "mask of shape"),
     ],
     ids=str,
 )
-def test_parameters_that_make_no_sense(options):
-    with pytest.raises(UsageError):
+def test_parameters_that_make_no_sense(options, message):
+    with pytest.raises(UsageError, match=message):
         clip_and_stack([IMAGE, IMAGE], **{"noise": 1.0, **options})
 
 
@@ -377,7 +384,6 @@ def test_uncertainties_that_cannot_be_used_are_refused():
         clip_and_stack([frame] * 3)
 
 
-@pytest.mark.filterwarnings("error")
 def test_infinite_samples_are_bad_and_sort_last():
     samples = np.array([[1.0, np.inf, np.nan], [-np.inf, 2.0, np.inf], [3.0, 1.0, np.nan]])
     ordered, count = sort_stack(samples)

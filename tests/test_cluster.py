@@ -176,6 +176,7 @@ def test_what_is_no_scheduler_is_said_at_once(archive, tmp_path, address, said):
     assert (done.returncode, done.stdout) == (4, "")
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith(f"soxsdark: {address}: no Dask scheduler answers (")
+    assert done.stderr.endswith("); start one, or correct the address\n")
     assert said in done.stderr
     assert time.monotonic() - begun < 20
 

@@ -244,6 +244,18 @@ def test_files_that_may_not_grow(raw, tmp_path, size):
     assert set(names(tmp_path / "o")) <= set(FAILED)
 
 
+def test_settings_that_may_not_grow(tmp_path):
+    process = started(
+        "settings", "init", tmp_path / "s.yaml",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
+    )  # fmt: skip
+    code, out, err = ended(process)
+    assert (code, out) == (5, "")
+    said = rf"soxsdark: {tmp_path}/\S+: cannot be written: File too large; .* -o\n"
+    assert re.fullmatch(said, err)
+    assert names(tmp_path) == []
+
+
 # Clocks
 
 

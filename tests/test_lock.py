@@ -57,6 +57,7 @@ def test_a_dead_holder_never_blocks(tmp_path, holder):
 def test_the_lock_is_free_after_an_error(tmp_path):
     with pytest.raises(ZeroDivisionError), held(tmp_path / "new" / "lock"):
         raise ZeroDivisionError
+    assert (tmp_path / "new" / "lock").read_text() == ""
     with held(tmp_path / "new" / "lock"):
         pass
 

@@ -74,6 +74,20 @@ def test_too_small_a_limit_is_told_and_the_run_goes_on(tmp_path):
     assert remark in result.log.read_text()
 
 
+def test_images_that_only_some_settings_ask_for_are_counted(tmp_path):
+    made = simulate(tmp_path / "n", Scene(shape=(512, 1024), frames=3))
+    least = {}
+    for number, asked in enumerate(
+        [(), ("noise-clipping-lower-sigma=4",), ("frame-clipping-flags=true",)]
+    ):
+        overrides = ["memory-limit=1", *asked]
+        record = mdark(made.sof, output=tmp_path / f"{number}", overrides=overrides).record
+        remark = next(r for r in record["remarks"] if "memory-limit" in r)
+        least[number] = int(remark.partition(" need ")[2].partition(" MiB")[0])
+    # 4 bytes a pixel: one image of floats, or two of 16 bits
+    assert least == {0: least[0], 1: least[0] + 2, 2: least[0] + 2}
+
+
 STATUS = Path("/proc/self/status")
 PEAK = """
 import re, sys

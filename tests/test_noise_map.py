@@ -261,13 +261,14 @@ def test_levels_are_let_alone_where_they_are_not_to_be_equalised():
     assert not create_noise_map(frames, noise=3.0).mask.any()
 
 
-def test_lower_beyond_rounding_is_refused():
-    with pytest.raises(UsageError, match="lower should be at most 7 "):
-        create_noise_map(np.ones((5, 4, 4)), noise=1.0, lower=7.5)
+@pytest.mark.parametrize("options", [{"upper": None}, {"upper": 0}, {"lower": -1}, {"lower": "1"}])
+def test_thresholds_that_make_no_sense(options):
+    with pytest.raises(UsageError, match=f"{next(iter(options))} should be a number above 0 "):
+        create_noise_map(np.ones((5, 4, 4)), noise=1.0, **options)
 
 
 def test_the_largest_lower_limit_is_taken():
     frames = np.random.default_rng(4).normal(0, 3, (5, 8, 8))
     assert not create_noise_map(frames, noise=3.0, lower=7.0).mask.any()
-    with pytest.raises(UsageError, match="at most 7"):
+    with pytest.raises(UsageError, match="lower should be at most 7 "):
         create_noise_map(frames, noise=3.0, lower=7.1)

@@ -141,12 +141,13 @@ def test_what_else_is_not_as_it_was_is_named(runs, tmp_path):
     assert "not as it was: program version: was 0.0.1, is " in asked(path, "-o", tmp_path / "p")[1]
 
 
-@pytest.mark.parametrize("what", ["frame", "bpm.fits", "VIS_dark_003.fits", "mine.yaml", "b_MBIAS"])
+READ = ("frame", "bad-pixel-map", "master-bias", "previous-master", "instrument-profile-file")
+
+
+@pytest.mark.parametrize("what", READ)
 def test_an_input_that_changed_or_went(runs, tmp_path, what):
     record = content(runs.records["mdark"])
-    files_of = [*record["frames"], record["bad-pixel-map"], record["master-bias"],
-                record["instrument-profile-file"]]  # fmt: skip
-    entry = next((f for f in files_of if Path(f["path"]).name == what), files_of[0])
+    entry = record["frames"][2] if what == "frame" else record[what]
     moved = tmp_path / "moved"
     shutil.copy(entry["path"], moved)
     entry["path"] = str(moved)
@@ -164,7 +165,7 @@ def test_an_input_that_changed_or_went(runs, tmp_path, what):
     assert files(tmp_path) == ["moved", "r.json"]
 
 
-@pytest.mark.parametrize("kind", ["failed", "interrupted", "bug"])
+@pytest.mark.parametrize("kind", ["failed", "failed subtract", "interrupted", "bug"])
 def test_a_failure_is_not_repeated(runs, tmp_path, kind):
     with pytest.raises(InputError, match=r"_FAILED\.json: is the record of a run that failed"):
         rerun(runs.records[kind], output=tmp_path)

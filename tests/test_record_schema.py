@@ -21,6 +21,7 @@ KINDS = {
     "mbias": MasterRun,
     "subtract": SubtractRun,
     "failed": FailedRun,
+    "failed subtract": FailedRun,
     "interrupted": FailedRun,
     "terminated": FailedRun,
     "bug": FailedRun,

@@ -55,6 +55,21 @@ def test_verdict_first_then_the_rest(runs):
     assert out.count("as recorded") == 2
 
 
+def test_every_input_is_listed(runs):
+    _, out, _ = shown(runs.records["mdark"])
+    record = content(runs.records["mdark"])
+    others = {
+        "bad-pixel map": "bad-pixel-map",
+        "master bias": "master-bias",
+        "previous master": "previous-master",
+        "instrument profile": "instrument-profile-file",
+    }
+    for what, key in others.items():
+        file = record[key]
+        row = rf"\n{what} +{re.escape(file['path'])} +{file['sha256'][:12]}\n"
+        assert re.search(row, out), what
+
+
 def test_a_verdict_says_why(folder):
     record = content(folder / "darks.json")
     why = "MDARK MEDIAN is 1, expected at most -8000"
@@ -82,7 +97,7 @@ def test_other_kinds(runs):
     assert out.startswith(f"DONE: {runs.dark.master.absolute()} taken off, times 1\n")
 
 
-@pytest.mark.parametrize("kind", ["failed", "interrupted", "terminated", "bug"])
+@pytest.mark.parametrize("kind", ["failed", "failed subtract", "interrupted", "terminated", "bug"])
 def test_a_failure_shows_its_error(runs, kind):
     error = content(runs.records[kind])["error"]
     code, out, _ = shown(runs.records[kind])

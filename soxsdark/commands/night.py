@@ -92,7 +92,7 @@ def night(
     if watch and (options["dry_run"] or options["redo"]):
         raise click.UsageError("--watch goes with neither --dry-run nor --redo")
     if scheduler and workers > 1:
-        raise click.UsageError("--workers goes not with --scheduler, whose cluster has its own")
+        raise click.UsageError("--workers does not go with --scheduler, whose cluster has its own")
     module = reduction("night")
     from soxsdark.settings import Settings
 

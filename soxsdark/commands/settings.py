@@ -152,12 +152,9 @@ def _holds(path: Path, text: str) -> bool:
 
 def _publish(folder: Path, texts: dict[str, str], overwrite: bool) -> None:
     """Write texts as files of a folder, and name them."""
-    from soxsdark.publish import Workspace
+    from soxsdark.publish import publish_files
 
-    with Workspace(folder) as work:
-        work.check_free(texts, overwrite)
-        for name, text in texts.items():
-            work.path(name).write_text(text, encoding="utf-8")
-        work.publish(texts, overwrite=overwrite)
+    contents = {name: text.encode("utf-8") for name, text in texts.items()}
+    publish_files(folder, contents, overwrite=overwrite)
     for name in texts:
-        click.echo(folder / name)
+        click.echo(printable(str(folder / name)))

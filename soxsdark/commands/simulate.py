@@ -9,6 +9,7 @@ import click
 from soxsdark.commands.common import ANY_PATH, example
 from soxsdark.errors import ExitCode
 from soxsdark.termination import Termination
+from soxsdark.text import printable
 
 
 def _shape(
@@ -76,5 +77,5 @@ def simulate(stop: Termination, /, directory: Path, overwrite: bool, **options: 
     made = write(directory, Scene(**options), progress=lambda *_: stop.check(), overwrite=overwrite)
     for path in (made.sof, made.bad_pixel_map, made.truth, made.profile):
         if path is not None:
-            click.echo(path)
+            click.echo(printable(str(path)))
     return ExitCode.DONE

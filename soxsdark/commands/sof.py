@@ -47,7 +47,7 @@ def sof(
     for problem in found.frames.problems:
         say(problem.reason)
     if not found.sets:
-        raise InputError(f"{folder}: no raw darks below it")
+        raise InputError(f"{folder}: no raw darks below it; expected the folder of the raw frames")
     contents = {f"{one.name}.sof": sof_content(one.frames) for one in found.sets}
     publish_changed(output, contents, overwrite=overwrite)
     click.echo(f"{screen.found_sets_table(found.sets)}\n")

@@ -9,7 +9,7 @@ import click
 
 from soxsdark.commands import offers
 from soxsdark.commands.common import ANY_PATH, OUTPUT, example, say
-from soxsdark.errors import ExitCode
+from soxsdark.errors import ExitCode, InputError
 from soxsdark.text import printable
 
 if TYPE_CHECKING:
@@ -90,6 +90,9 @@ def _rebuild(products: Path) -> int:
     from soxsdark.night import LOCK
     from soxsdark.trend_database import DATABASE, rebuild
 
+    # to hold the lock makes the folder
+    if not products.is_dir():
+        raise InputError(f"{products}: no such folder; expected the products of soxsdark night")
     with held(products / LOCK):
         problems = rebuild(products)
     for problem in problems:
@@ -102,7 +105,7 @@ def _show(found: "Trend") -> None:
     from soxsdark.screen import table
     from soxsdark.trend_page import HEADINGS, LEGEND, table_rows
 
-    rows = [tuple(map(printable, row)) for row in table_rows(found)]
+    rows = list(table_rows(found))
     align = ("left", "left", "right", "left", *("right" for _ in found.metrics))
     click.echo(table(rows, (*HEADINGS, *found.metrics), align))
     if any(cell.endswith(("!", "*")) for row in rows for cell in row):

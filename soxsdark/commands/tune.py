@@ -153,7 +153,7 @@ def _for_pixel(options: Mapping[str, Any]) -> dict[str, Any]:
 @click.option("--bad-pixel-map", type=ANY_PATH, metavar="FITS", help=BAD_PIXELS)
 @click.option("--master-bias", type=ANY_PATH, metavar="FITS", help=MASTER_BIAS)
 @click.pass_obj
-def explain(stop: Termination, /, sof: tuple[Path, ...], x: int, y: int, **options: Any) -> int:
+def explain(stop: Termination, /, sof: Path, x: int, y: int, **options: Any) -> int:
     """Tell everything that happened to one pixel of the products.
 
     X and Y are counted from 1, as FITS and its viewers do, column first. Told are its value in

@@ -39,6 +39,8 @@ PROFILE_SUFFIXES = (".yaml", ".yml")
 LARGEST_PROFILE = 1_000_000
 UNREADABLE = "not valid FITS"
 AMBIGUOUS = "given twice, with two values"
+WORDS = {"missing": "is missing", "extra_forbidden": "unknown field"}
+"""What pydantic says less well, by the type of its error."""
 POSSIBLE = 1e-6, 1e6
 """What a gain in e-/ADU, a noise in electrons or a time in seconds may be."""
 
@@ -230,9 +232,11 @@ def _explain(error: ValidationError, file: str) -> str:
     errors = error.errors(include_url=False)
     first = errors[0]
     key = ".".join(str(part) for part in first["loc"] if part != "[key]") or "the profile"
+    said = WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     found = "" if isinstance(first["input"], dict) else f" (found {first['input']!r:.80})"
+    advice = f"; 'soxsdark instruments {GENERIC}' shows what there is" * (first["type"] in WORDS)
     more = f"; {len(errors) - 1} more" if len(errors) > 1 else ""
-    return f"{file}: {key}: {first['msg'].removeprefix('Value error, ')}{found}{more}"
+    return f"{file}: {key}: {said}{found}{advice}{more}"
 
 
 @dataclass

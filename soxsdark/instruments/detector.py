@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from soxsdark.orientation import turned_lengths
+from soxsdark.settings_types import ordered
 
 Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
 Capitals = Annotated[
@@ -31,14 +32,7 @@ Rotation = Literal[0, 90, 180, 270]
 End = Annotated[float, Field(strict=True, allow_inf_nan=False)] | None
 
 
-def _ordered(ends: tuple[Any, ...]) -> tuple[Any, ...]:
-    low, high = ends[:2]
-    if low is not None and high is not None and low > high:
-        raise ValueError("low above high")
-    return ends
-
-
-WarningRange = Annotated[tuple[End, End] | tuple[End, End, Text], AfterValidator(_ordered)]
+WarningRange = Annotated[tuple[End, End] | tuple[End, End, Text], AfterValidator(ordered)]
 WarningRanges = dict[Text, WarningRange | None]
 
 

@@ -18,6 +18,7 @@ from soxsdark.report.style import (
     MUTED,
     RULE,
     Picture,
+    date_axis,
 )
 from soxsdark.report.words import number, power, time_of
 
@@ -85,7 +86,7 @@ def _decades(shown: Histogram) -> list[float]:
 
 
 def draw_frames(
-    frames: Sequence[Mapping[str, Any]], pixels: int, header_ron: float | None
+    frames: Sequence[Mapping[str, Any]], pixels: int, nominal_ron: float | None
 ) -> Picture:
     """Level, read noise and clipped shares of each frame against time.
 
@@ -95,8 +96,8 @@ def draw_frames(
         Entries of the record.
     pixels : int
         Science pixels of a frame.
-    header_ron : float or None
-        Read noise that was expected, electrons.
+    nominal_ron : float or None
+        Read noise that header, profile or settings give, electrons.
     """
     times = [time_of(frame.get("mjd-obs")) for frame in frames]
     dated = None not in times
@@ -110,10 +111,10 @@ def draw_frames(
         panel.ticklabel_format(axis="y", useOffset=False)
         panel.locator_params(axis="y", nbins=4)
         panel.margins(x=0.03, y=0.18)
-    if header_ron is not None and RON in series:
+    if nominal_ron is not None and RON in series:
         panel = axes[list(series).index(RON)]
-        panel.axhline(header_ron, color=MUTED, linestyle="--", linewidth=1)
-        panel.annotate(f"expected {number(header_ron)}", (1, header_ron), (-3, 2), color=INK,
+        panel.axhline(nominal_ron, color=MUTED, linestyle="--", linewidth=1)
+        panel.annotate(f"expected {number(nominal_ron)}", (1, nominal_ron), (-3, 2), color=INK,
                          xycoords=("axes fraction", "data"), textcoords="offset points",
                          ha="right", va="bottom", fontsize=8)  # fmt: skip
     _time_axis(axes[-1], dated, len(frames))
@@ -193,12 +194,7 @@ def _value(frame: Mapping[str, Any], key: str) -> float:
 
 def _time_axis(axes: "Axes", dated: bool, count: int) -> None:
     if dated:
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-        locator: Any = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_locator(locator)
-        formatter: Any = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_formatter(formatter)
+        date_axis(axes, 8)
         axes.set_xlabel("start of the exposure [UTC]")
     else:
         axes.set_xlabel("number of the frame")

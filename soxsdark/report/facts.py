@@ -1,12 +1,10 @@
-"""What the page says, taken from a record; what a record does not hold is left out."""
+"""What the page says, taken from the record of a master dark or master bias."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from soxsdark.errors import InputError
 from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.orientation import raw_window
 from soxsdark.report.words import NONE, fraction, number, said_time, time_of, unit
@@ -63,44 +61,33 @@ class FileRow:
 
 
 def kind_of(record: Mapping[str, Any]) -> Kind:
-    """Dark or bias.
-
-    Raises
-    ------
-    InputError
-        The record is of neither.
-    """
-    for kind in (DARK, BIAS):
-        if record.get("recipe") == kind.recipe:
-            return kind
-    raise InputError(
-        f"the record is of {record.get('recipe')!r}, a report can be made of mdark and mbias"
-    )
+    """Dark or bias."""
+    return BIAS if record["recipe"] == BIAS.recipe else DARK
 
 
 def settings_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """The values of the settings."""
-    return {key: entry.get("value") for key, entry in record.get("settings", {}).items()}
+    return {key: entry["value"] for key, entry in record["settings"].items()}
 
 
 def value_of(record: Mapping[str, Any], metric: str) -> float | None:
     """The value of a metric; None where there is none."""
-    return record.get("metrics", {}).get(metric, {}).get("value")
+    return record["metrics"].get(metric, {}).get("value")
 
 
 def step(record: Mapping[str, Any]) -> float:
     """By what the values of the master differ at least, electrons; 0 where that is not known."""
-    gain = (record.get("gain") or {}).get("value")
-    return gain / len(record["frames"]) if isinstance(gain, int | float) else 0.0
+    gain = record["gain"]["value"]
+    return 0.0 if gain is None else gain / len(record["frames"])
 
 
 def amplifiers(record: Mapping[str, Any], shape: tuple[int, int]) -> list[Amplifier]:
     """Where the amplifiers are in products of `shape`; empty where there are not several."""
-    known = [a for a in record.get("amplifiers") or [] if a.get("rows") and a.get("columns")]
+    known = record["amplifiers"]
     if len(known) < 2:
         return []
     # the record has them as the raw image lies: a turn back leads from there to the product
-    back = -int(record.get("rotation") or 0) % 360
+    back = -record["rotation"] % 360
     places = ((slice(*a["rows"]), slice(*a["columns"])) for a in known)
     turned = (raw_window(place, shape, back) for place in places)
     return [Amplifier((r.start, r.stop), (c.start, c.stop)) for r, c in turned]
@@ -113,7 +100,7 @@ def thresholds(record: Mapping[str, Any], noise_floor: float) -> dict[str, float
         found[f"cold, {sigma:g} σ:"] = -sigma * noise_floor
     if (sigma := values.get("hot-pixel-sigma")) is not None:
         found[f"hot, {sigma:g} σ:"] = sigma * noise_floor
-    rate, time = values.get("hot-pixel-rate"), record.get("setup", {}).get("exposure time")
+    rate, time = values.get("hot-pixel-rate"), record["setup"].get("exposure time")
     if rate is not None and time and kind_of(record) is DARK:
         found[f"hot, {rate:g} e⁻/s:"] = rate * time
     return found
@@ -121,22 +108,21 @@ def thresholds(record: Mapping[str, Any], noise_floor: float) -> dict[str, float
 
 def qc_rows(record: Mapping[str, Any]) -> Iterator[QcRow]:
     """The metrics, in their order."""
-    for name, entry in record.get("metrics", {}).items():
-        value, symbol = entry.get("value"), entry.get("unit") or ""
+    for name, entry in record["metrics"].items():
         yield QcRow(
             name=name,
-            value=number(value, symbol, entry.get("error")),
-            unit=unit(symbol) or NONE,
+            value=number(entry["value"], entry["unit"], entry["error"]),
+            unit=unit(entry["unit"]) or NONE,
             ranges=tuple(_ranges(entry)),
-            verdict=entry.get("verdict") or NONE,
-            why=entry.get("why") or "",
-            frame=entry.get("frame") or "",
+            verdict=entry["verdict"],
+            why=entry["why"],
+            frame=entry["frame"] or "",
         )
 
 
 def _ranges(entry: Mapping[str, Any]) -> Iterator[str]:
     for key, name in (("acceptable-range", "acceptable"), ("warning-range", "expected")):
-        low, high = entry.get(key) or (None, None)
+        low, high = entry[key] or (None, None)
         if low is not None and high is not None:
             yield f"{name} {number(low)} … {number(high)}"
         elif low is not None or high is not None:
@@ -153,45 +139,48 @@ def reasons(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 def warnings_of(record: Mapping[str, Any]) -> list[str]:
     """The warnings that no metric has said."""
     said = {why for _, why in reasons(record)}
-    return [line for line in record.get("warnings", []) if line not in said]
+    return [line for line in record["warnings"] if line not in said]
 
 
 def frame_rows(record: Mapping[str, Any], pixels: int) -> Iterator[FrameRow]:
     """The frames, in their order."""
-    for frame in record.get("frames", []):
-        clipped = (frame.get("clipped-low") or 0) + (frame.get("clipped-high") or 0)
+    for frame in record["frames"]:
         yield FrameRow(
             name=Path(frame["path"]).name,
-            time=said_time(time_of(frame.get("mjd-obs"))),
-            level=number(frame.get("level"), "electron"),
-            ron=number(frame.get("ron"), "electron"),
-            clipped=fraction(clipped, pixels),
-            rejected=fraction(frame.get("rejected") or 0, pixels),
-            structure=number(frame.get("structure"), "electron"),
-            saturated=number(frame.get("saturated")),
-            temperature=number(frame.get("temperature")),
+            time=said_time(time_of(frame["mjd-obs"])),
+            level=number(frame["level"], "electron"),
+            ron=number(frame["ron"], "electron"),
+            clipped=fraction(frame["clipped-low"] + frame["clipped-high"], pixels),
+            rejected=fraction(frame["rejected"], pixels),
+            structure=number(frame["structure"], "electron"),
+            saturated=number(frame["saturated"]),
+            temperature=number(frame["temperature"]),
         )
 
 
 def input_rows(record: Mapping[str, Any]) -> list[FileRow]:
-    """The raw frames and the calibrations."""
-    entries = [(frame, "raw frame") for frame in record.get("frames", [])]
-    for key, what in (("bad-pixel-map", "bad-pixel map"), ("master-bias", "master bias")):
-        if record.get(key):
-            entries.append((record[key], what))
+    """The raw frames, and what else was read."""
+    others = (
+        ("bad-pixel-map", "bad-pixel map"),
+        ("master-bias", "master bias"),
+        ("previous-master", "previous master"),
+        ("instrument-profile-file", "instrument profile"),
+    )
+    entries = [(frame, "raw frame") for frame in record["frames"]]
+    entries += [(record[key], what) for key, what in others if record[key]]
     rows = []
     for entry, what in entries:
         path = Path(entry["path"])
         tag = entry.get("tag") or what
-        rows.append(FileRow(path.name, str(path.parent), tag, entry.get("sha256") or NONE))
+        rows.append(FileRow(path.name, str(path.parent), tag, entry["sha256"]))
     return rows
 
 
 def setting_rows(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(key, value, origin) of all settings, those that someone has set first."""
     rows = [
-        (key, _setting(entry.get("value")), str(entry.get("origin", NONE)))
-        for key, entry in record.get("settings", {}).items()
+        (key, _setting(entry["value"]), entry["origin"])
+        for key, entry in record["settings"].items()
     ]
     return sorted(rows, key=lambda row: row[2] == DEFAULT)
 
@@ -208,22 +197,16 @@ def _setting(value: object) -> str:
 
 def setup_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the frames have in common, and where gain, read noise and saturation come from."""
-    rows = [("profile", str(record.get("instrument-profile", NONE)))]
-    for key, value in record.get("setup", {}).items():
+    rows = [("profile", record["instrument-profile"])]
+    for key, value in record["setup"].items():
         if isinstance(value, list):
             value = " × ".join(map(str, value))
         if value is not None:
             rows.append((key, number(value) if isinstance(value, int | float) else str(value)))
     for key, symbol in (("gain", "e⁻/ADU"), ("ron", "e⁻"), ("saturation", "ADU")):
-        known = record.get(key)
-        if isinstance(known, Mapping) and known.get("value") is not None:
-            said = f"{number(known['value'])} {symbol} ({known.get('source')})"
+        known = record[key]
+        if known["value"] is not None:
+            said = f"{number(known['value'])} {symbol} ({known['source']})"
             rows = [row for row in rows if row[0] != key]
             rows.append((key, said))
     return rows
-
-
-def moment(record: Mapping[str, Any], key: str) -> datetime | None:
-    """A time of the record, whether it is being made or was read."""
-    value = record.get(key)
-    return datetime.fromisoformat(value) if isinstance(value, str) else value

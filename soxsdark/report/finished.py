@@ -10,6 +10,7 @@ from soxsdark.errors import InputError
 from soxsdark.publish import Workspace
 from soxsdark.record import sha256_of
 from soxsdark.record_file import load_json, read_record
+from soxsdark.record_model import FailedRun, MasterRun
 from soxsdark.report import page_file, picture_files
 from soxsdark.report.facts import kind_of
 from soxsdark.report.images import of_products
@@ -59,7 +60,7 @@ def report_run(
     products = {record_file.with_name(Path(p["name"]).name): p for p in record["products"]}
     master, mask = (_ending(products, f"_{end}.fits") for end in (kind_of(record).product, "BPM"))
     if master is None:
-        raise InputError(f"{record_file}: names no master among its products")
+        raise InputError(f"{record_file}: names no master among its products; make them again")
     with ExitStack() as stack:
         work = stack.enter_context(Workspace(page.parent))
         work.check_free([page.name], overwrite)
@@ -81,11 +82,13 @@ def report_run(
 
 def _read(path: Path) -> dict[str, Any]:
     record = read_record(path)
-    if not record.succeeded:
+    if isinstance(record, FailedRun):
         raise InputError(f"{path}: the run failed and made no products: {record.error.message}")
-    content = load_json(path)
-    kind_of(content)
-    return content
+    if not isinstance(record, MasterRun):
+        raise InputError(
+            f"{path}: is the record of {record.recipe}, a page can be made of mdark and mbias"
+        )
+    return load_json(path)
 
 
 def _ending(paths: Iterable[Path], end: str) -> Path | None:

@@ -54,7 +54,9 @@ def of_products(master: Path, mask: Path | None) -> Images:
     for name, image in (*found.items(), ("NOISE", noise)):
         if image is not None and image.shape != found["FLUX"].shape:
             shapes = f"{image.shape}, FLUX has {found['FLUX'].shape}"
-            raise InputError(f"{master.parent}: the image {name} has the shape {shapes}")
+            raise InputError(
+                f"{master.parent}: image {name} has the shape {shapes}; make them again"
+            )
     flux, errs, qual, used = (found[name] for name in names)
     return Images(flux, errs, qual, used, noise, _target(header))
 

@@ -45,10 +45,9 @@ def write_report(
     found = digest(images, facts.settings_of(record), facts.step(record), borders)
     pictures = draw(record, found)
     if page is not None:
-        text = page_of(record, name, images, found, pictures, doubts)
+        content = page_of(record, name, images, found, pictures, doubts)
         with writing(page):
-            # a file name that is not UTF-8 arrives as lone surrogates
-            page.write_bytes(text.encode("utf-8", errors="replace"))
+            page.write_bytes(content)
     if plots is None:
         return []
     files = {picture_file(name, p.name): p for p in pictures}

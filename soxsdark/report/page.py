@@ -2,10 +2,11 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from soxsdark.flags import NAMES
+from soxsdark.pages import render
 from soxsdark.report import facts
 from soxsdark.report.charts import draw_frames, draw_histogram, draw_profiles
 from soxsdark.report.digest import Digest, HotPixel
@@ -13,9 +14,6 @@ from soxsdark.report.images import Images
 from soxsdark.report.maps import draw_maps
 from soxsdark.report.style import Picture, own_style
 from soxsdark.report.words import number, said_time
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 SUMMARY = {
     "GOOD": "No metric asks for attention.",
@@ -42,7 +40,7 @@ def draw(record: Mapping[str, Any], found: Digest) -> list[Picture]:
         return [
             *draw_maps(found, name, borders),
             draw_histogram(found, name, facts.thresholds(record, found.noise_floor)),
-            draw_frames(record["frames"], pixels, record.get("ron", {}).get("value")),
+            draw_frames(record["frames"], pixels, record["ron"]["value"]),
             draw_profiles(found, noise, name, borders),
         ]
 
@@ -54,7 +52,7 @@ def page_of(
     found: Digest,
     pictures: Iterable[Picture],
     doubts: Sequence[str] = (),
-) -> str:
+) -> bytes:
     """The page as HTML, complete in itself: no script, nothing from the network.
 
     Parameters
@@ -69,8 +67,9 @@ def page_of(
         What is wrong with the products that the page was made from.
     """
     rows, columns = found.shape
-    flag = str(record.get("qa-flag") or "")
-    return template("page.html").render(
+    flag = record["qa-flag"]
+    return render(
+        "report.html",
         name=name,
         kind=facts.kind_of(record).name,
         record=record,
@@ -78,12 +77,12 @@ def page_of(
         flag=flag,
         css={"GOOD": "good", "PARTIAL": "partial", "BAD": "bad"},
         marks=MARKS,
-        summary=SUMMARY.get(flag, ""),
+        summary=SUMMARY[flag],
         reasons=facts.reasons(record),
         warnings=facts.warnings_of(record),
         doubts=doubts,
-        command=shlex.join(record.get("command", [])),
-        ended=said_time(facts.moment(record, "ended")),
+        command=shlex.join(record["command"]),
+        ended=said_time(datetime.fromisoformat(record["ended"])),
         qc=list(facts.qc_rows(record)),
         setup=facts.setup_rows(record),
         pictures={picture.name: picture for picture in pictures},
@@ -92,7 +91,7 @@ def page_of(
         frames=list(facts.frame_rows(record, rows * columns)),
         inputs=facts.input_rows(record),
         settings=facts.setting_rows(record),
-        products=[p for p in record.get("products", []) if not p["name"].endswith(".html")],
+        products=[p for p in record["products"] if not p["name"].endswith(".html")],
     )
 
 
@@ -100,14 +99,3 @@ def _hot_row(pixel: HotPixel) -> tuple[str, ...]:
     kinds = ", ".join(label for kind, label in NAMES.items() if pixel.flags & kind)
     electrons = (number(v, decimals=1) for v in (pixel.value, pixel.error, pixel.noise))
     return (str(pixel.x), str(pixel.y), *electrons, str(pixel.samples), kinds)
-
-
-def template(name: str) -> "Template":
-    """A page of this folder that is to be filled in; what is put into it is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    loader = FileSystemLoader(Path(__file__).parent)
-    return Environment(
-        autoescape=True, loader=loader, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template(name)  # fmt: skip

@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from soxsdark.flags import Flag
-from soxsdark.report.style import BAND, CLASS_COLOURS, INK, LINE, MUTED, Picture, own_style
+from soxsdark.report.style import (
+    BAND,
+    CLASS_COLOURS,
+    INK,
+    LINE,
+    MUTED,
+    Picture,
+    date_axis,
+    own_style,
+)
 from soxsdark.report.words import time_of, unit
 from soxsdark.trend_history import is_count
 
@@ -50,7 +59,8 @@ def draw_trends(series: Mapping[str, Mapping[str, Sequence["Point"]]]) -> Pictur
             for row, metric in enumerate(rows):
                 _draw_panel(grid[row, column], metric, series[label].get(metric, ()))
         for axes in grid[-1]:
-            _time_axis(axes)
+            date_axis(axes, 6)
+            axes.set_xlabel("start of the first exposure [UTC]")
         figure.align_ylabels(grid[:, 0])
         _legend(figure)
     left_out = len(series) - len(columns)
@@ -119,13 +129,3 @@ def _legend(figure: "Figure") -> None:
         ],
         loc="outside lower center", ncols=3,
     )  # fmt: skip
-
-
-def _time_axis(axes: "Axes") -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator: Any = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    formatter: Any = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(formatter)
-    axes.set_xlabel("start of the first exposure [UTC]")

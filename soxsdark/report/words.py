@@ -1,7 +1,9 @@
 """Numbers, units and times as the page and the pictures write them: one way everywhere."""
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+
+from soxsdark.nights import MJD_ZERO
 
 NONE = "–"
 THIN = "\u202f"
@@ -14,7 +16,6 @@ _UNITS = {
 SMALL = 1e-3
 """A value with an error gets a power of ten below this."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 
 
 def number(
@@ -88,7 +89,7 @@ def time_of(mjd: object) -> datetime | None:
     """The time of a modified Julian date, UTC; None where there is none."""
     if not isinstance(mjd, int | float) or not 0 <= mjd < 1e6:
         return None
-    return _MJD_ZERO + timedelta(days=mjd)
+    return MJD_ZERO + timedelta(days=mjd)
 
 
 def said_time(time: datetime | None) -> str:

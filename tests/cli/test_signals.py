@@ -42,3 +42,22 @@ def test_signals(long_set, tmp_path, sent, code, said):
     assert err.endswith(f"soxsdark: {said}\n")
     assert names(tmp_path) == FAILED
     assert f'"exit-code": {code}' in (tmp_path / "darks_FAILED.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("stop", "code", "said"),
+    [(KeyboardInterrupt(), 130, "interrupted"), (SystemExit(143), 143, "terminated")],
+)
+def test_a_signal_while_a_class_is_made(command, monkeypatch, stop, code, said):
+    """As in any import; Python before 3.12 makes a RuntimeError of it."""
+
+    class Part:
+        def __set_name__(self, owner, name):
+            raise stop
+
+    monkeypatch.setattr(
+        "soxsdark.settings_schema.settings_schema_text", lambda: type("Made", (), {"part": Part()})
+    )
+    found = command("settings", "schema")
+    assert (found[0], found[1]) == (code, "")
+    assert found[2].endswith(f"soxsdark: {said}\n")

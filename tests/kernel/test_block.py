@@ -70,7 +70,9 @@ def test_many_frames(number, deviation, lower, dtype):
 values = st.one_of(
     st.integers(-5, 5).map(float),
     st.floats(-50, 50, width=32),
-    st.sampled_from([np.nan, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-45, 0.0, -0.0, 65535.0]),
+    st.sampled_from(
+        np.float32([np.nan, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-45, 0.0, -0.0, 65535.0]).tolist()
+    ),
 )
 
 

@@ -7,8 +7,7 @@ import shutil
 import pytest
 from astropy.io import fits
 
-from soxsdark import hashes, set_state
-from soxsdark.cli import main
+from soxsdark import hashes, reduce_sets, set_state
 from tests.interpreter import SOURCE
 from tests.night.sets import NIR, UVB, VIS, damage, rows
 
@@ -30,7 +29,6 @@ def test_settings_that_count(run, tmp_path):
 
 def test_program_version_and_profile_count(run, tmp_path, monkeypatch):
     profile = tmp_path / "mine.yaml"
-    main(["instruments", "soxs"])
     text = (SOURCE / "soxsdark" / "instruments" / "soxs.yaml").read_text()
     profile.write_text(text)
     shutil.rmtree(tmp_path / "raw" / "xsh")
@@ -102,6 +100,22 @@ def test_a_frame_that_was_replaced_is_noticed(run, raw, monkeypatch):
     code, out, _ = run()
     assert (code, rows(out)[NIR]) == (0, ["done", "GOOD"])
     assert "frames changed" in out
+
+
+def test_frames_that_are_moved_away_once_they_are_reduced(run, raw, monkeypatch):
+    monkeypatch.setattr(hashes, "TOO_NEW", 0)
+    reduce = reduce_sets.mdark
+
+    def and_move(*arguments, **options):
+        result = reduce(*arguments, **options)
+        for dark in result.reduced.inputs.darks:
+            dark.frame.path.rename(raw.parent / dark.name)
+        return result
+
+    monkeypatch.setattr(reduce_sets, "mdark", and_move)
+    code, out, err = run()
+    assert (code, err) == (0, "")
+    assert rows(out) == dict.fromkeys((NIR, VIS, UVB), ["done", "GOOD"])
 
 
 def test_sums_of_new_files_are_not_kept(run, tmp_path):

@@ -1,5 +1,6 @@
 """What goes wrong: one set alone, told each time, with the exit code of the gravest."""
 
+import errno
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
-from soxsdark import reduce_sets
+from soxsdark import night, reduce_sets
 from soxsdark.errors import ExitCode
 from soxsdark.night import GRAVEST, NightReport
 from soxsdark.reduce_sets import SetResult, State
@@ -47,6 +48,18 @@ def test_broken_files_of_other_nights_are_not_told_again(run, raw):
     assert run("-q", "--night", "2026-01-10") == (0, "", "")
     os.utime(junk, (0, datetime(2026, 1, 11, 9, tzinfo=UTC).timestamp()))
     assert run("-q", "--night", "2026-01-10")[0] == 4
+
+
+def test_odd_names_do_not_reach_the_terminal(run, monkeypatch):
+    def fails(*_arguments):
+        raise OSError(errno.EIO, "Input/output error", "/raw/\x1b[31m.fits")
+
+    monkeypatch.setattr(night, "why_due", fails)
+    for options in (("--dry-run",), ()):
+        code, out, err = run(*options)
+        assert (code, err) == (0, "")
+        assert r"/raw/\x1b[31m.fits cannot be read" in out
+        assert "\x1b" not in out
 
 
 def test_too_few_frames_are_told(run, raw, tmp_path):

@@ -76,7 +76,7 @@ def test_read_what_ccddata_wrote(tmp_path: Path) -> None:
 
 def test_maps_that_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "b.fits"
-    with pytest.raises(InputError, match=r"b\.fits: cannot be read .*: .*No such file"):
+    with pytest.raises(InputError, match=r"b\.fits: no such file, expected a bad-pixel map"):
         read_mask(path)
     path.write_text("not FITS")
     with pytest.raises(InputError, match=r"b\.fits: cannot be read as a bad-pixel map"):

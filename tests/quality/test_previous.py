@@ -54,6 +54,37 @@ def test_the_same_set_again_has_not_moved(two_nights, tmp_path):
         assert again.metrics[name] == 0
 
 
+def test_a_drift_of_one_amplifier_moves_no_pixel(tmp_path):
+    """Half of the detector lies 30 ADU of 1.6 e- higher than before."""
+    scene = {"arm": "MEGARA", "shape": (128, 160), "drift": 0.0, "cosmic_ray_rate": 0.0, **CLEAN}
+    before = simulate(tmp_path / "a", Scene(seed=1, **scene))
+    after = simulate(tmp_path / "b", Scene(seed=2, **scene))
+    for path in after.frames:
+        with fits.open(path, mode="update", memmap=False) as hdus:
+            hdus[0].data[64 + 50 :] += np.uint16(30)
+            hdus[0].add_checksum()
+    old = mdark(before.sof, output=tmp_path / "o", instrument=before.profile)
+    new = mdark(after.sof, output=tmp_path / "n", instrument=before.profile, previous=old.master)
+    assert new.metrics["PREV MOVED FRAC"] < 1e-3
+    assert new.metrics["PREV LEVEL DIFF"] == pytest.approx(30 * 1.6 / 2, abs=0.1)
+
+
+def test_a_previous_master_in_adu_has_the_gain_of_each_amplifier(tmp_path):
+    """The same set again: 1.73 and 1.6 e-/ADU."""
+    made = simulate(tmp_path / "a", Scene(arm="MEGARA", shape=(128, 160), **CLEAN))
+    options = {"instrument": made.profile}
+    old = mdark(made.sof, output=tmp_path / "o", **options).master
+    with fits.open(old, mode="update", memmap=False) as hdus:
+        for name in ("FLUX", "ERRS"):
+            hdus[name].data /= np.repeat([1.73, 1.6], 64)[:, None].astype("f4")
+        hdus[0].header["BUNIT"] = "adu"
+        for hdu in hdus:
+            hdu.add_checksum()
+    new = mdark(made.sof, output=tmp_path / "n", previous=old, **options)
+    assert new.metrics["PREV MOVED FRAC"] == 0
+    assert new.metrics["PREV LEVEL DIFF"] == pytest.approx(0, abs=1e-3)
+
+
 def test_a_range_on_the_previous_counts_only_if_there_is_one(two_nights, tmp_path):
     _, old, frames = two_nights
     settings = ["qc-acceptable-ranges={prev-hot-new: [0, 5]}"]
@@ -89,5 +120,5 @@ def test_a_previous_master_that_is_none(night, tmp_path):
     result = mdark(night.sof, output=tmp_path / "old")
     with pytest.raises(InputError, match="BP_MAP_NIR', expected a master dark"):
         mdark(night.sof, output=tmp_path / "o", previous=result.mask)
-    with pytest.raises(InputError, match="cannot be read as a master dark"):
+    with pytest.raises(InputError, match="none.fits: no such file, expected a master dark"):
         mdark(night.sof, output=tmp_path / "p", previous=tmp_path / "none.fits")

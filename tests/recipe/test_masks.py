@@ -24,7 +24,7 @@ def test_listed_pixels_are_flagged_and_stay_out_of_the_level(tmp_path):
     qual = science(result.master_dark, "QUAL")
     np.testing.assert_array_equal(qual & Flag.INPUT != 0, bad.astype(bool))
     levels = np.array([f["level"] for f in result.record["frames"]])
-    # 300 s of 0.01 e-/s lie on the level; 1 e- is four errors of a level with 8000 pixels
+    # 300 s of 0.01 e-/s lie on the level; 0.35 e- is four errors of a level with 8000 pixels
     np.testing.assert_allclose(levels, read_truth(files.truth).levels_e + 3, atol=0.35)
     assert result.record["bad-pixel-map"]["sha256"] == sha256(tmp_path / "m.fits")
     # they are averaged and classified like the others

@@ -110,7 +110,7 @@ def test_amplifiers_are_turned_with_the_products(rotation):
     place, _ = facts.amplifiers(record, product.shape)
     assert product[slice(*place.rows), slice(*place.columns)].all()
     assert product.sum() == np.ptp(place.rows) * np.ptp(place.columns)
-    assert facts.amplifiers({"amplifiers": record["amplifiers"][:1]}, product.shape) == []
+    assert facts.amplifiers(record | {"amplifiers": record["amplifiers"][:1]}, (20, 30)) == []
 
 
 def test_colours_follow_the_page(made):

@@ -49,6 +49,18 @@ def test_page_shows_what_the_record_says(made):
         assert key in text
 
 
+def test_every_input_is_listed(products):
+    files = {
+        key: {"path": f"/elsewhere/{key}", "sha256": f"{number:064}"}
+        for number, key in enumerate(("previous-master", "instrument-profile-file"))
+    }
+    change(products, **files)
+    text = Found(report_run(products, products.with_name("p.html")).page).text
+    for key, file in files.items():
+        assert key in text
+        assert file["sha256"] in text
+
+
 def test_verdict_and_reasons_lead(products):
     metrics = json.loads(products.read_text())["metrics"]
     metrics["RAW RON"] |= {

@@ -1,6 +1,7 @@
 """Products that do not fit their record, and records that have no page."""
 
 import json
+import re
 
 import pytest
 from astropy.io import fits
@@ -8,8 +9,8 @@ from astropy.io import fits
 from soxsdark import mdark
 from soxsdark.cli import main
 from soxsdark.errors import InputError
-from soxsdark.report import facts
 from soxsdark.report.finished import report_run
+from soxsdark.subtract import subtract_files
 from tests.report.pages import Found, change
 
 
@@ -47,7 +48,7 @@ def test_records_that_have_no_page(products, values, message):
 
 def test_record_without_a_master(products):
     change(products, products=json.loads(products.read_text())["products"][1:])
-    with pytest.raises(InputError, match="names no master among its products"):
+    with pytest.raises(InputError, match="names no master among its products; make them again"):
         report_run(products, overwrite=True)
 
 
@@ -58,6 +59,12 @@ def test_failed_run_has_no_page(night, tmp_path):
         report_run(tmp_path / "o" / "night_FAILED.json")
 
 
-def test_other_recipes_have_no_page():
-    with pytest.raises(InputError, match="is of 'subtract', a report can be made of mdark and"):
-        facts.kind_of({"recipe": "subtract"})
+def test_other_recipes_have_no_page(products):
+    [result] = subtract_files(
+        [json.loads(products.read_text())["frames"][0]["path"]],
+        products.with_name("darks_MDARK.fits"),
+        output=products.parent,
+    )
+    said = f"{result.record_file}: is the record of subtract, a page can be made of mdark and mbias"
+    with pytest.raises(InputError, match=re.escape(said)):
+        report_run(result.record_file)

@@ -46,10 +46,8 @@ def test_format_that_logging_cannot_use_falls_back(write, text):
 """
     read = Settings.read(write(block))
     assert (read.logging.format, read.logging.datefmt) == (FORMAT, DATE_FORMAT)
-    assert [note.split(":")[-1].split(" of")[0] for note in read.notes[:2]] == [
-        " format",
-        " datefmt",
-    ] or (" format of the logging settings cannot be used" in read.notes[0])
+    for note, what in zip(read.notes[:2], ("format", "datefmt"), strict=True):
+        assert f":1: {what} of the logging settings cannot be used; " in note
 
 
 @pytest.mark.parametrize(

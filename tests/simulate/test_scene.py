@@ -20,7 +20,7 @@ from soxsdark.simulator import Scene
         ({"dark": 1e30}, r"dark: got 1e\+30, expected 0 to 1e\+06"),
         ({"cosmic_ray_rate": 1e30}, r"cosmic_ray_rate: got 1e\+30, expected 0 to 1$"),
         ({"hot_fraction": 1.5}, r"hot_fraction: got 1.5, expected 0 to 1"),
-        ({"hot_fraction": 0.6, "noisy_fraction": 0.6}, r"their sum exceeds 1"),
+        ({"hot_fraction": 0.6, "noisy_fraction": 0.6}, r"their sum is 1\.2005, expected at most 1"),
         ({"hot_rate_min": 9.0, "hot_rate_max": 8.0}, r"hot_rate_max: got 8, .*hot_rate_min, 9"),
         ({"shape": (4, 100)}, r"shape: got \(4, 100\), expected at least 8"),
         ({"arm": "VIS", "ndit": 2}, r"ndit: got 2, expected 1 in the VIS arm"),

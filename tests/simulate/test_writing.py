@@ -69,5 +69,5 @@ def test_overwriting_gives_the_new_set_alone(tmp_path):
 
 def test_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ProductError, match=r"file/deep: cannot write"):
+    with pytest.raises(ProductError, match=r"file/deep: cannot be written .*; use another folder"):
         simulate(tmp_path / "file" / "deep", Scene(shape=(16, 16)))

@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+import pytest
 from astropy.io import fits
 
 from soxsdark.flags import Flag
@@ -20,6 +21,18 @@ def test_master_says_whether_it_holds_the_pedestal(vis, nir):
 def test_unknown_pedestal_is_not_written():
     facts = ProductFacts("1", "r", {}, [], exposure_time=1.0, total_exposure=1.0)
     assert "ESO PRO PEDESTAL" not in product_header(fits.Header(), facts, "MASTER_DARK")
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored"),
+    [("StdDevUncertainty", 2.0), ("VarianceUncertainty", 4.0), ("InverseVariance", 0.25)],
+)
+def test_kinds_of_uncertainty(tmp_path, kind, stored):
+    """Those that CCDData writes."""
+    errors = fits.ImageHDU(np.full((2, 3), stored), fits.Header({"UTYPE": kind}), name="UNCERT")
+    flux = fits.PrimaryHDU(np.zeros((2, 3)), fits.Header({"BUNIT": "electron"}))
+    fits.HDUList([flux, errors]).writeto(tmp_path / "m.fits")
+    np.testing.assert_array_equal(read_master_dark(tmp_path / "m.fits").errs, np.full((2, 3), 2.0))
 
 
 def test_read_master_dark(tmp_path):

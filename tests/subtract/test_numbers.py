@@ -111,6 +111,19 @@ def test_the_same_bias_is_not_counted_twice(vis, tmp_path):
         assert np.std(found.data[good]) == pytest.approx(own, rel=0.03)
 
 
+def test_the_same_bias_in_a_dark_that_is_multiplied(vis, tmp_path):
+    """Bias errors of 30 e-, a dark times 4: (1 - 4)² of the variance remains, not 4²."""
+    noise = np.random.default_rng(8).normal(0, 30, SHAPE)
+    bias = write_bias(tmp_path / "b.fits", vis["darks"].frames[0], PEDESTAL + noise, 30.0)
+    dark = mdark(vis["short"].sof, output=tmp_path, master_bias=bias).master_dark
+    found = subtract_dark(vis["equal"].frames[10], dark, master_bias=bias)
+    assert found.meta["ESO QC DSUB FACTOR"] == 4
+    good = read_truth(vis["equal"].truth).classes == 0
+    own = np.hypot(30 * 3, np.hypot(RON, 4 * RON / np.sqrt(11)))
+    assert np.std(found.data[good]) == pytest.approx(own, rel=0.03)
+    assert np.median(found.uncertainty.array[good]) == pytest.approx(own, rel=0.03)
+
+
 def test_equal_times_need_no_bias(vis):
     truth = read_truth(vis["equal"].truth)
     found = subtract_dark(vis["equal"].frames[10], vis["with"])

@@ -7,9 +7,10 @@ import pytest
 from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 
-from soxsdark import mdark, subtract_dark
+from soxsdark import mdark, simulate, subtract_dark
 from soxsdark.errors import InputError
-from tests.subtract.frames import changed
+from soxsdark.simulator import Scene
+from tests.subtract.frames import CALM, SHAPE, changed
 
 
 def adu_dark(path: Path, master: Path, gain: float, **cards) -> Path:
@@ -35,6 +36,16 @@ def test_dark_in_adu_is_converted(nir, tmp_path):
     np.testing.assert_array_equal(found.mask, expected.mask)
     # without ESO QC RAW RON the header's read noise of 7.3 e- counts, not the measured 7.4
     np.testing.assert_allclose(found.uncertainty.array, expected.uncertainty.array, rtol=0.03)
+
+
+def test_read_noise_of_the_header_is_that_of_one_read(tmp_path):
+    """A dark of another program, whose read noise nobody measured; nine reads are averaged."""
+    darks = simulate(tmp_path / "n", Scene(shape=SHAPE, ndit=9, **CALM))
+    master = mdark(darks.sof, output=tmp_path).master_dark
+    dark = adu_dark(tmp_path / "adu.fits", master, 2.3)
+    found, expected = (subtract_dark(darks.frames[0], d) for d in (dark, master))
+    ratio = found.uncertainty.array / expected.uncertainty.array
+    assert np.median(ratio) == pytest.approx(1, abs=0.03)
 
 
 def test_frame_in_electrons_is_not_converted(nir):
@@ -72,3 +83,8 @@ def test_frame_of_unknown_unit(nir, tmp_path):
     frame = changed(nir["frame"], tmp_path, BUNIT="Jy")
     with pytest.raises(InputError, match=r"BUNIT\) is 'Jy', expected adu or electron"):
         subtract_dark(frame, nir["master"])
+
+
+def test_a_raw_frame_is_no_dark(nir, tmp_path):
+    with pytest.raises(InputError, match=r"ESO DPR TYPE is 'DARK', a raw frame: expected a master"):
+        subtract_dark(nir["frame"], nir["frame"])

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from soxsdark import trend_database
+from soxsdark.errors import InputError
 from soxsdark.trend import read_trend
-from soxsdark.trend_database import DATABASE, Database, rebuild, setup_key
+from soxsdark.trend_database import DATABASE, Database, setup_key
 from tests.trend.nights import NIGHTS, RANGES
 
 
@@ -132,7 +133,7 @@ def test_a_database_that_another_process_holds(reduced, products, run, monkeypat
 def test_an_older_schema_is_brought_up_to_date(products, monkeypatch):
     more = "ALTER TABLE sets ADD COLUMN remark TEXT;"
     monkeypatch.setattr(trend_database, "MIGRATIONS", (*trend_database.MIGRATIONS, more))
-    with pytest.raises(Exception, match="its version is 1, expected 2"), Database.open(products):
+    with pytest.raises(InputError, match="its version is 1, expected 2"), Database.open(products):
         pass
     with Database.open(products, write=True) as database:
         rows = database.rows("SELECT remark FROM sets")
@@ -145,7 +146,7 @@ def test_a_migration_that_fails_leaves_what_was(products, monkeypatch):
     before = content(products)
     more = "ALTER TABLE sets ADD COLUMN remark TEXT; SELECT remark FROM nowhere;"
     monkeypatch.setattr(trend_database, "MIGRATIONS", (*trend_database.MIGRATIONS, more))
-    with pytest.raises(Exception, match="nowhere"), Database.open(products, write=True):
+    with pytest.raises(InputError, match="nowhere"), Database.open(products, write=True):
         pass
     assert content(products) == before
 
@@ -165,6 +166,8 @@ def test_setups_that_are_equal_have_one_key():
     assert setup_key({"a": 1.0}) != setup_key({"a": 1.001})
 
 
-def test_rebuild_needs_a_folder(tmp_path):
-    with pytest.raises(Exception, match="no such folder"):
-        rebuild(tmp_path / "none")
+def test_rebuild_needs_a_folder(run, tmp_path):
+    code, out, err = run("trend", "rebuild", "-o", tmp_path / "none")
+    assert (code, out) == (4, "")
+    assert f"{tmp_path / 'none'}: no such folder; expected the products of soxsdark night" in err
+    assert not (tmp_path / "none").exists()

@@ -39,7 +39,7 @@ def little(tall_set, monkeypatch) -> str:
 
 
 @pytest.mark.parametrize(("share", "keeps"), [(0.9, False), (1.1, True)])
-def test_stacks_are_kept_where_there_is_room(tall_set, tmp_path, monkeypatch, share, keeps):
+def test_stacks_are_kept_where_there_is_room(tall_set, monkeypatch, share, keeps):
     monkeypatch.setattr(memory, "BASE", 0)
     opened = open_inputs(find_files(tall_set.sof), Settings.read(None))
     bytes_a_pixel = 12 * 4 + REFERENCE_BYTES + share * STACK_BYTES

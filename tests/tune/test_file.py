@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from soxsdark.errors import LockedError, ProductError
+from soxsdark.errors import LockedError, ProductError, UsageError
 from soxsdark.tune import tune
 from soxsdark.tune_file import open_tune_file
 from tests.tune.benches import SWEEP, lines_of
@@ -77,6 +77,12 @@ def test_a_page_alone_is_not_replaced(small_set, tmp_path):
     assert (tmp_path / "tune.html").read_text() == "mine"
 
 
+def test_rows_that_cannot_be_are_told_before_anything_is_tried(small_set, tmp_path):
+    with pytest.raises(UsageError, match=r"no row 3: there are 1 to 2, and 0 \(current\)"):
+        tune(small_set.sof, SWEEP[:1], output=tmp_path / "t", compare=(1, 3))
+    assert not (tmp_path / "t").exists()
+
+
 def test_two_runs_do_not_write_one_file(small_set, tmp_path):
     with (
         open_tune_file(tmp_path / "tune.csv", ["a"]),
@@ -88,9 +94,11 @@ def test_two_runs_do_not_write_one_file(small_set, tmp_path):
 def test_an_interrupt_keeps_what_is_done(tall_set, tmp_path):
     sweep = "stacked-clipping-sigma=3:6:0.01"
     command = [sys.executable, "-m", "soxsdark", "tune", tall_set.sof, "--sweep", sweep]
+    # a background job of a shell without job control has SIGINT ignored; a person's has not
     process = subprocess.Popen(
-        [*map(str, command), "-o", str(tmp_path)], stderr=subprocess.PIPE, text=True
-    )
+        [*map(str, command), "-o", str(tmp_path)], stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
     path, limit = tmp_path / "tune.csv", time.monotonic() + 60
     while time.monotonic() < limit:
         if path.exists() and path.read_bytes().count(b"\n") > 3:

@@ -69,7 +69,7 @@ def test_random_combinations_are_of_the_grid_and_repeat():
     assert len(drawn(number=5000)) == 2500
 
 
-def test_wrong_values_are_named_with_their_combination(tmp_path):
+def test_wrong_values_are_named_with_their_combination():
     sweeps = [Sweep.parse("hot-pixel-sigma=5,-1")]
     with pytest.raises(SettingsError, match=r"--sweep hot-pixel-sigma=-1: .*greater than 0"):
         combinations(sweeps, None)
