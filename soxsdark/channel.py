@@ -18,7 +18,7 @@ from soxsdark.grid import Grid, filled
 from soxsdark.level import FrameLevel, clip_values, cut_share, distinct, step_between
 from soxsdark.noise_model import BLOCK, NoiseModel, build_noise_model
 from soxsdark.parallel import Pool
-from soxsdark.slope import BrightPixels, bright_places
+from soxsdark.slope import BrightPixels, bright_places, frame_signals
 from soxsdark.stack_input import block_medians
 
 LARGEST = 1e12
@@ -190,16 +190,22 @@ class Channel:
 
     def noise_model(self) -> NoiseModel:
         """Join what all pairs of frames say."""
-        typical = np.mean(self.medians, axis=0)
-        background = filled(typical, 0.0)[self.grid.block_of(self._places)]
         return build_noise_model(
             self.pairs,
-            typical,
+            np.mean(self.medians, axis=0),
             self.grid,
-            BrightPixels(np.array(self._bright), background),
+            self._bright_pixels(),
             gain_known=self.gain.source != "assumed",
             ndit=self.ndit,
         )
+
+    def _bright_pixels(self) -> BrightPixels:
+        typical = filled(np.mean(self.medians, axis=0), 0.0)
+        return BrightPixels(np.array(self._bright), typical[self.grid.block_of(self._places)])
+
+    def frame_signals(self, sigma: float) -> tuple[np.ndarray, float]:
+        """`frame_signals` of the pixels that were followed, where sigma-zero is known."""
+        return frame_signals(self._bright_pixels(), sigma)
 
     def frame_ron(self, index: int) -> float:
         """Noise of one sample of a frame without quantisation, from the neighbouring frames."""

@@ -29,6 +29,10 @@ HINTS = {
     "leave it out",
     "NOISE FRAMEMIN": "that frame is no raw exposure of its own (an average, smoothed, scaled, a "
     "copy of another), or of another gain or read-out mode; leave it out",
+    "SIGNAL FRAMEMAX": "hot pixels are brighter in that frame: it was exposed for longer, warmer, "
+    "or of another gain; leave it out",
+    "SIGNAL FRAMEMIN": "hot pixels are fainter in that frame: it was exposed for less, colder, of "
+    "another gain, or their places moved; leave it out",
     "CUT FRAC": "the pedestal is too low, or too high, for the range of the raws: the mean and its "
     "noise are wrong; change the offset of the camera",
     "FRAME STRUCT": "light, persistence or a read-out that moved in that frame; look at it, "
@@ -51,7 +55,7 @@ NOMINAL_RON = "NOMINAL RON"
 LEVELS = ("MDARK MEDIAN", "MDARK MEAN")
 NOT_OF = {
     DARK: ("MBIAS",),
-    BIAS: ("MDARK", "DARK CURRENT", "GAIN SLOPE", "PREV"),
+    BIAS: ("MDARK", "DARK CURRENT", "GAIN SLOPE", "SIGNAL", "PREV"),
 }
 """First words of metrics that a kind of set never has."""
 PATTERN = ("HOTPIX FRAC", "COLDPIX FRAC", "BADPIX FRAC")

@@ -36,6 +36,8 @@ METRICS: dict[str, Limits] = {
     "clipped-frac": FRACTION,
     "rej-framemax": NOT_NEGATIVE,
     "cut-frac": FRACTION,
+    "signal-framemax": ANY,
+    "signal-framemin": ANY,
     "noise-framemax": NOT_NEGATIVE,
     "noise-framemin": NOT_NEGATIVE,
     "frame-struct": NOT_NEGATIVE,

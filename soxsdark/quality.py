@@ -79,6 +79,7 @@ def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) ->
         *counts,
         *rejections,
         *_frame_noises(inputs, images.combined, regions[0]),
+        *_frame_signals(inputs, survey, regions[0]),
         _cut(inputs, survey),
         structure,
         drift_metric(regions[0]),
@@ -89,6 +90,7 @@ def judge(inputs: "Inputs", survey: Survey, images: Images, threads: int = 1) ->
         metrics += compare(master, error, inputs.previous, about)
     for region, noise, pattern in zip(regions[1:], noises[1:], patterns[1:], strict=True):
         metrics += _of_amplifier(inputs, region, images, noise, pattern)
+        metrics += _frame_signals(inputs, survey, region)
     metrics = [_rounded(m) for m in metrics]
     ranges, remarks = ranges_of(inputs, regions)
     hints = hints_of(inputs, regions, {m.name: m.value for m in metrics})
@@ -275,17 +277,36 @@ def _frame_noises(inputs: "Inputs", combined: "Combined", region: Region) -> lis
     counts = every[region.number - 1] if region.number else every.sum(axis=0)
     noises = frame_noises(counts)
     error = relative_error(counts, region.sigma, region.quantum)
-    typical = float(np.median(noises))
+    return _extremes(inputs, region, "NOISE", noises, error)
+
+
+def _frame_signals(inputs: "Inputs", survey: Survey, region: Region) -> list[Metric]:
+    """Signal of the hot pixels in the frames that have most and least, over the median frame's."""
+    if inputs.kind is not DARK:
+        return []
+    numbers = [region.number - 1] if region.number else range(len(survey.signals))
+    known = [survey.signals[n] for n in numbers if math.isfinite(survey.signals[n][1])]
+    unknown = np.full(len(inputs.darks), np.nan)
+    signals = np.mean([signal for signal, _ in known], axis=0) if known else unknown
+    error = max((error for _, error in known), default=math.nan)
+    return _extremes(inputs, region, "SIGNAL", signals, error)
+
+
+def _extremes(
+    inputs: "Inputs", region: Region, what: str, values: np.ndarray, error: float
+) -> list[Metric]:
+    """The largest and the least value of a frame over that of the median frame."""
+    typical = float(np.median(values))
     metrics = []
     for which, find in (("MAX", np.argmax), ("MIN", np.argmin)):
-        at = int(find(noises))
-        share = _known(float(noises[at]) / typical) if typical > 0 else None
+        at = int(find(values))
+        share = _known(float(values[at]) / typical) if typical > 0 else None
         metrics.append(
             Metric(
-                region.name(f"NOISE FRAME{which}"),
+                region.name(f"{what} FRAME{which}"),
                 share,
                 "",
-                f"{which.capitalize()}imal noise of one frame, over the median",
+                f"{which.capitalize()}imal {what.lower()} of one frame, over the median",
                 error=None if share is None else error * max(share, 1.0),
                 frame="" if share is None else inputs.darks[at].name,
                 amplifier=region.number,

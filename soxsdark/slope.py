@@ -22,6 +22,12 @@ MOST = 1_500_000
 """Samples of bright pixels that are kept: beyond this more of them add nothing."""
 
 
+FEWEST_BRIGHT = 30
+"""Bright pixels below which they do not tell one frame from another."""
+MOST_BRIGHT = 10_000
+"""Of which no more are looked at for that."""
+
+
 @dataclass(frozen=True)
 class BrightPixels:
     """Pixels that stand high above the background, in all frames; electrons above the levels."""
@@ -130,3 +136,22 @@ def measure_slope(bright: BrightPixels, sigma: float, ndit: int = 1) -> tuple[fl
     cumulative = np.cumsum(np.array(weights)[order])
     middle = order[np.searchsorted(cumulative, cumulative[-1] / 2)]
     return slopes[middle], 1.2533 / math.sqrt(cumulative[-1])
+
+
+def frame_signals(bright: BrightPixels, sigma: float) -> tuple[np.ndarray, float]:
+    """Signal of the bright pixels in each frame over their usual one, (N,), and its error.
+
+    The usual one is a pixel's median over the frames; the result the median over the pixels. A
+    frame of another exposure, temperature or gain stands out. NaN where too few pixels are bright.
+    """
+    values = np.subtract(bright.values, bright.background, dtype=np.float32)
+    values = values[:, np.isfinite(values).all(axis=0)]
+    usual = np.median(values, axis=0) if values.size else np.zeros(0)
+    chosen = np.flatnonzero(usual > BRIGHT * sigma)
+    if chosen.size < FEWEST_BRIGHT:
+        return np.full(len(values), np.nan), math.nan
+    chosen = chosen[:: -(-chosen.size // MOST_BRIGHT)]
+    ratios = values[:, chosen] / usual[chosen]
+    found = np.median(ratios, axis=1)
+    scatter = 1.4826 * float(np.median(np.abs(ratios - found[:, None])))
+    return found, 1.2533 * scatter / math.sqrt(chosen.size)

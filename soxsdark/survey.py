@@ -125,6 +125,8 @@ class Survey:
     """e-/ADU of each amplifier."""
     quanta: tuple[float, ...]
     """Electrons between neighbouring values; 0 for floating-point frames."""
+    signals: tuple[tuple[np.ndarray, float], ...]
+    """Of each amplifier, what `frame_signals` says."""
     block_medians: tuple[np.ndarray, ...]
     """Of each amplifier, (frames, blocks down, across): above the frame's level, electrons."""
 
@@ -243,7 +245,9 @@ class _Passage:
         gains = tuple(amplifier.gain.value for amplifier in self.darks[0].about.amplifiers)
         quanta = tuple(channel.quantum for channel in self.channels)
         medians = tuple(np.array(channel.medians) for channel in self.channels)
-        return Survey(frames, noise, gains, quanta, medians)
+        pairs = zip(self.channels, noise.models, strict=True)
+        signals = tuple(channel.frame_signals(model.sigma) for channel, model in pairs)
+        return Survey(frames, noise, gains, quanta, signals, medians)
 
     def _load(self, dark: RawDark) -> _Loaded:
         buffer = self._buffers.take()

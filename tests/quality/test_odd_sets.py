@@ -68,20 +68,21 @@ def stripes(stack: np.ndarray) -> np.ndarray:
 
 
 QUIET = {"NOISE FRAMEMIN"}
+FAINT = QUIET | {"SIGNAL FRAMEMIN"}
 ODD = [
     Odd("nothing"),
     Odd("three frames", scene={"frames": 3}),
     Odd("many frames", scene={"frames": 40, "shape": (64, 64)}),
     Odd("few pixels", scene={"frames": 3, "shape": (16, 16)}),
-    Odd("half the true gain in one", one(lambda s: scaled(s[2], 0.5)), QUIET | {"GAIN SLOPE"}),
-    Odd("half of it in one of three", one(lambda s: scaled(s[2], 0.5)), QUIET, {"frames": 3}),
+    Odd("half the true gain in one", one(lambda s: scaled(s[2], 0.5)), FAINT | {"GAIN SLOPE"}),
+    Odd("half of it in one of three", one(lambda s: scaled(s[2], 0.5)), FAINT, {"frames": 3}),
     Odd("one is the mean of the others", one(lambda s: s[:4].mean(axis=0), 4), QUIET),
     Odd("one is the median of all", one(lambda s: np.median(s, axis=0)), QUIET),
     Odd("interference in one", one(stripes), {"NOISE FRAMEMAX"}),
     Odd(
         "one is smoothed",
         one(lambda s: (s[2] + np.roll(s[2], 1, axis=1)) / 2),
-        QUIET | {"GAIN SLOPE", "REJ FRAMEMAX"},
+        FAINT | {"GAIN SLOPE", "REJ FRAMEMAX"},
     ),
     Odd(
         "noise far below a step",
@@ -183,6 +184,30 @@ def test_one_amplifier_of_one_frame_is_told(tmp_path, change, told):
     result = mdark(files.sof, output=tmp_path / "o", instrument=str(files.profile))
     assert set(concerns(result)) >= told
     assert not any(name.endswith(" 1") for name in concerns(result))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "at", "told"),
+    [
+        (10.0, [1], "SIGNAL FRAMEMIN"),
+        (150.0, [1], "SIGNAL FRAMEMIN"),
+        (450.0, [3], "SIGNAL FRAMEMAX"),
+        (150.0, [0, 2, 4], "SIGNAL FRAMEMAX"),
+    ],
+)
+def test_another_exposure_under_the_same_header_is_told(tmp_path, seconds, at, told):
+    files = simulate(tmp_path / "raw", Scene(seed=5, **SIDE))
+    others = simulate(tmp_path / "others", Scene(seed=5, exptime=seconds, **SIDE))
+
+    def mixed(stack: np.ndarray) -> np.ndarray:
+        stack[at] = [fits.getdata(others.frames[number]) for number in at]
+        return stack
+
+    write(files, mixed)
+    result = mdark(files.sof, output=tmp_path / "o")
+    assert told in concerns(result)
+    expected = seconds / 300 if len(at) == 1 else 300 / seconds
+    assert result.metrics[told] == pytest.approx(expected, rel=0.15, abs=0.05)
 
 
 def test_most_pixels_in_the_map_is_told(tmp_path):
