@@ -154,7 +154,8 @@ class Channel:
         if not lines:
             saturated = int(counts[raw >= limit].sum())
             highest = float(raw[-1]) if raw.size else math.inf
-            step = step_between(raw, level.lower + baseline, level.upper + baseline)
+            ends = (float(end + baseline) for end in (level.lower, level.upper))
+            step = step_between(raw, *ends)
             return _Seen(level, saturated, highest, cut_share(values, counts, level), step)
         full = pixels >= limit
         saturated = int(np.count_nonzero(full if self.bad is None else full & ~self.bad))
