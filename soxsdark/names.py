@@ -50,6 +50,14 @@ class Names:
         names = (self.master, self.mask, self.page, self.log, self.record)
         return tuple(name for name in names if name)
 
+    def outdated(self, overwrite: bool) -> tuple[str, ...]:
+        """What earlier runs may have left and a run that succeeds takes away.
+
+        With the products that are replaced goes their page, which would show others.
+        """
+        page = (page_file(self.run),) if overwrite and not self.page else ()
+        return (*self.failure, *page)
+
 
 @dataclass(frozen=True)
 class SubtractNames:

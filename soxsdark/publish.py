@@ -220,6 +220,20 @@ def spare_inputs(output: Path, names: Iterable[str], inputs: Iterable[Path | str
             )
 
 
+def remove_files(directory: Path | str, names: Iterable[str]) -> None:
+    """Remove files of earlier runs from a directory, as far as they are there.
+
+    Raises
+    ------
+    ProductError
+        One cannot be removed.
+    """
+    for name in names:
+        target = Path(directory) / name
+        with writing(target), suppress(FileNotFoundError):
+            target.unlink()
+
+
 def publish_files(directory: Path | str, contents: Mapping[str, bytes], *, overwrite: bool) -> None:
     """Write small files, by their names, in a directory, made if need be: all of them or none.
 

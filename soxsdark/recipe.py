@@ -19,7 +19,7 @@ from soxsdark.logged_run import logged_run
 from soxsdark.names import Names
 from soxsdark.product import Mask, Master, Product, write_products
 from soxsdark.product_facts import facts_of
-from soxsdark.publish import Workspace, spare_inputs
+from soxsdark.publish import Workspace, remove_files, spare_inputs
 from soxsdark.record import RunIdentity, file_entry, plain, product_entry, write_record
 from soxsdark.reduction import Progress, Reduced, plan_of, reduce_set, told_of_memory
 from soxsdark.report import picture_files
@@ -84,7 +84,7 @@ def mdark(
     output : path
         Folder of the products; made if need be.
     overwrite : bool
-        Replace products that exist.
+        Replace products that exist; their page goes with them unless `report` makes it anew.
     overrides : sequence of str
         ``KEY=VALUE`` settings.
     instrument : str, optional
@@ -177,8 +177,11 @@ def _make(
     )
     shown = nullcontext() if plots is None else Workspace(plots)
     with Workspace(output) as work, shown as gallery:
-        _spare_inputs(Path(output), names, files, settings.path, calibrations.get("master_bias"))
+        outdated = names.outdated(overwrite)
+        others = settings.path, calibrations.get("master_bias")
+        _spare_inputs(Path(output), (*names.products, *outdated), files, *others)
         work.check_free(names.products, overwrite)
+        work.check_free(outdated, overwrite=True)
         if gallery is not None:
             gallery.check_free(picture_files(names.run), overwrite)
         run = _Run(kind, files, settings, calibrations, names, gallery, identity)
@@ -189,14 +192,16 @@ def _make(
             return run.reduce(work, Path(output), logger, overwrite, progress)
 
 
-def _spare_inputs(output: Path, names: Names, files: FileSet, *others: Path | str | None) -> None:
+def _spare_inputs(
+    output: Path, names: Sequence[str], files: FileSet, *others: Path | str | None
+) -> None:
     """Refuse a run that would write over its own inputs, whatever was said of overwriting.
 
     Bad-pixel map and previous master alone may be those of an earlier run of this set.
     """
     own = files.master_bias.path if files.master_bias else None
     inputs = (*(entry.path for entry in files.frames), own, files.source, *others)
-    spare_inputs(output, (*names.products, *names.failure), inputs)
+    spare_inputs(output, names, inputs)
 
 
 @dataclass(frozen=True)
@@ -247,8 +252,7 @@ class _Run:
         if self.gallery is not None:
             self.gallery.publish(pictures, overwrite=overwrite)
         work.publish(self.names.products, overwrite=overwrite, last=self.names.record)
-        for name in self.names.failure:
-            (output / name).unlink(missing_ok=True)
+        remove_files(output, self.names.outdated(overwrite))
         return Result(
             master=output / self.names.master,
             mask=output / self.names.mask if self.names.mask else None,

@@ -16,7 +16,7 @@ from soxsdark.names import Names
 from soxsdark.publish import publish_changed
 from soxsdark.recipe import mdark
 from soxsdark.reduction import Progress
-from soxsdark.set_report import make_report, remove_report
+from soxsdark.set_report import make_report, remove_thumbnail
 from soxsdark.set_state import Earlier
 from soxsdark.settings import Settings
 from soxsdark.sof import sof_content
@@ -169,7 +169,7 @@ def _products(job: Job, progress: Progress | None) -> SetResult:
         return too_small(one)
     if not job.current:
         _reduce(job, sof, progress)
-        remove_report(job.folder, one.name)
+        remove_thumbnail(job.folder, one.name)
     earlier = Earlier.read(job.folder / names.record)
     if earlier is None:
         raise RuntimeError(f"{names.record} is not as it was written")

@@ -1,11 +1,10 @@
 """The page of a set and the small picture of it that the night's page shows."""
 
-from contextlib import suppress
 from pathlib import Path
 
 from soxsdark.kinds import DARK
 from soxsdark.names import Names
-from soxsdark.publish import publish_changed, writing
+from soxsdark.publish import publish_changed, remove_files
 from soxsdark.report import page_file
 
 
@@ -40,14 +39,12 @@ def make_report(folder: Path, name: str) -> None:
     publish_changed(folder, {thumbnail_file(name): thumbnail(images.flux, images.flags)})
 
 
-def remove_report(folder: Path, name: str) -> None:
-    """Remove page and picture of an earlier run, which would show other products.
+def remove_thumbnail(folder: Path, name: str) -> None:
+    """Remove the picture of an earlier run, which would show other products, as its page did.
 
     Raises
     ------
     ProductError
-        They cannot be removed.
+        It cannot be removed.
     """
-    for file in (page_file(name), thumbnail_file(name)):
-        with writing(folder / file), suppress(FileNotFoundError):
-            (folder / file).unlink()
+    remove_files(folder, [thumbnail_file(name)])

@@ -26,7 +26,7 @@ from soxsdark.logging_settings import LoggingSettings
 from soxsdark.master_file import ELECTRON, read_master_dark
 from soxsdark.names import SubtractNames
 from soxsdark.product import Product, write_products
-from soxsdark.publish import Workspace, spare_inputs
+from soxsdark.publish import Workspace, remove_files, spare_inputs
 from soxsdark.record import LIBRARIES, RunIdentity, product_entry, write_record
 from soxsdark.setups import describe
 from soxsdark.subtract_report import (
@@ -167,8 +167,7 @@ def subtract_files(
             results = list(_each(work, logger, run, names, jobs, tools, progress))
             logger.info("done")
             work.publish(products, overwrite=overwrite)
-            for name in (file for own in names for file in own.failure):
-                (output / name).unlink(missing_ok=True)
+            remove_files(output, (file for own in names for file in own.failure))
     return results
 
 

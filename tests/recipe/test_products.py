@@ -132,6 +132,26 @@ def test_overwrite_replaces_all(night, tmp_path):
     assert len(names(tmp_path / "o")) == 4
 
 
+def test_the_page_of_products_that_are_replaced_goes_with_them(night, tmp_path):
+    folder = tmp_path / "o"
+    folder.mkdir()
+    (folder / "darks.html").write_text("of another run")
+    run(night, folder)
+    assert "darks.html" in names(folder)
+    run(night, folder, overwrite=True)
+    assert "darks.html" not in names(folder)
+    (folder / "darks.html").mkdir()
+    with pytest.raises(ProductError, match=r"darks\.html: is a folder"):
+        run(night, folder, overwrite=True)
+
+
+def test_an_input_is_not_taken_for_the_page_of_an_earlier_run(night, tmp_path):
+    sof = night.sof.rename(night.sof.with_suffix(".html"))
+    with pytest.raises(ProductError, match=r"darks\.html: is an input of this run"):
+        mdark(sof, output=sof.parent, overwrite=True)
+    assert sof.read_text()
+
+
 def test_success_takes_the_failure_away(night, tmp_path):
     refused(list(night.frames[:2]), tmp_path / "o", "minimum-frame-count", "night")
     mdark(list(night.frames), output=tmp_path / "o")
