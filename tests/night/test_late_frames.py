@@ -3,21 +3,26 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from astropy.io import fits
 
-from soxsdark.simulator import Scene, simulate
-from tests.night.sets import ENDS, NIR, SMALL, UVB, VIS, damage, rows, states
+from soxsdark.simulator import simulate
+from tests.night.sets import ENDS, NIR, SETS, UVB, VIS, damage, rows, states
 
 
-def add(folder: Path, start: str, seed: int = 9, **options) -> Path:
-    """Add one frame to an archive."""
-    made = simulate(folder.parent.parent / f"made {start}", Scene(
-        **SMALL | {"frames": 1, "seed": seed, "date_obs": start} | options))  # fmt: skip
+def add(folder: Path, start: str, number: int = 3) -> Path:
+    """Add one frame of the detector `nir` to an archive; it took `number` before."""
+    scene = replace(SETS["nir"], frames=number + 1, date_obs=start)
+    made = simulate(folder.parent.parent / f"made {start}", scene)
     target = folder / f"{start[-8:].replace(':', '')}.fits"
-    shutil.copy(made.frames[0], target)
+    shutil.copy(made.frames[-1], target)
+    dated = fits.getheader(made.frames[0])
+    with fits.open(target, mode="update") as hdus:
+        hdus[0].header.update({key: dated[key] for key in ("DATE-OBS", "MJD-OBS")})
+        hdus[0].add_checksum()
     return target
 
 
@@ -82,19 +87,19 @@ def test_products_outlive_their_raws(run, raw, tmp_path):
 
 
 def test_a_template_that_turns_out_to_begin_before_noon(run, raw, tmp_path):
-    def frame(minute: int) -> None:
-        path = add(raw / "nir", f"2026-01-11T16:{minute}:00", seed=minute)
+    def frame(minute: int, number: int) -> None:
+        path = add(raw / "nir", f"2026-01-11T16:{minute}:00", number)
         with fits.open(path, mode="update") as hdus:
             hdus[0].header["HIERARCH ESO TPL START"] = "2026-01-11T16:30:00"
             hdus[0].add_checksum()
         same_block(path, raw / "nir" / "NIR_dark_001.fits")
 
-    for minute in (50, 55, 59):
-        frame(minute)
+    for number, minute in enumerate((50, 55, 59)):
+        frame(minute, number)
     run("-q")
     before = "20260111T165000_NIR_1X1_DARK_300.0S"
     assert before in states(tmp_path / "p", "2026-01-11")
-    frame(40)
+    frame(40, 3)
     assert f"1 superseded: {before}" in run()[1]
     assert before not in states(tmp_path / "p", "2026-01-11")
     assert "20260111T164000_NIR_1X1_DARK_300.0S" in states(tmp_path / "p")
