@@ -25,7 +25,7 @@ from soxsdark.master_file import (
 from soxsdark.noise_model import BLOCK, SIGNIFICANT
 from soxsdark.one_setup import same_value, value_text
 from soxsdark.orientation import Window, to_raw, turned_lengths
-from soxsdark.product import header_of, images_of, reading
+from soxsdark.product import check_sums, header_of, images_of, reading
 from soxsdark.record import sha256_of
 
 MASKS = ("QUAL", "MASK", "DQ")
@@ -165,6 +165,7 @@ def open_master_bias(
 
 def _read(path: Path) -> _Content:
     with reading(path, "a master bias") as hdus:
+        check_sums(path, hdus)
         images = images_of(hdus)
         if not images:
             raise InputError(f"{path}: holds no 2-D image, expected a master bias")

@@ -10,7 +10,7 @@ from astropy.io import fits
 from soxsdark.errors import InputError
 from soxsdark.flags import Flag
 from soxsdark.instruments import size_text
-from soxsdark.product import header_of, images_of, reading
+from soxsdark.product import check_sums, header_of, images_of, reading
 from soxsdark.record import sha256_of
 
 BASELINE = "ESO PRO BASELINE"
@@ -76,7 +76,7 @@ def read_master_dark(path: Path | str) -> MasterFile:
     """
     path = Path(path)
     with reading(path, "a master dark") as hdus:
-        _check_sums(path, hdus)
+        check_sums(path, hdus)
         header, images = header_of(hdus), images_of(hdus)
         category = str(header.get("ESO PRO CATG", "")).strip()
         if category and not category.startswith("MASTER_DARK"):
@@ -108,19 +108,6 @@ def read_master_dark(path: Path | str) -> MasterFile:
                 "make it again"
             )
     return MasterFile(path, header, sha256_of(path), unit, flux, errs, given is not None, qual)
-
-
-def _check_sums(path: Path, hdus: fits.HDUList) -> None:
-    for number, hdu in enumerate(hdus):
-        for key, verified in (
-            ("DATASUM", hdu.verify_datasum()),
-            ("CHECKSUM", hdu.verify_checksum()),
-        ):
-            if verified == 0:
-                raise InputError(
-                    f"{path}: HDU {number}: {key} does not fit: the file was damaged or edited; "
-                    "make or copy it again"
-                )
 
 
 def deviation_of(path: Path, hdu: Any, dtype: type[np.floating]) -> np.ndarray:

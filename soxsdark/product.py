@@ -135,6 +135,20 @@ def reading(path: Path | str, what: str) -> Iterator[fits.HDUList]:
         raise InputError(f"{path}: cannot be read as {what}: {reason}") from error
 
 
+def check_sums(path: Path | str, hdus: fits.HDUList) -> None:
+    """Raise `InputError` if a sum of an HDU does not fit; before pixels are asked for."""
+    for number, hdu in enumerate(hdus):
+        for key, verified in (
+            ("DATASUM", hdu.verify_datasum()),
+            ("CHECKSUM", hdu.verify_checksum()),
+        ):
+            if verified == 0:
+                raise InputError(
+                    f"{path}: HDU {number}: {key} does not fit: the file was damaged or edited; "
+                    "make or copy it again"
+                )
+
+
 def images_of(hdus: fits.HDUList) -> list[Any]:
     """Return the HDUs that hold a 2-D image."""
     return [hdu for hdu in hdus if isinstance(hdu, _IMAGES) and hdu.header.get("NAXIS") == 2]
@@ -149,6 +163,7 @@ def header_of(hdus: fits.HDUList) -> fits.Header:
 def _read_map(path: Path | str) -> tuple[np.ndarray, fits.Header]:
     """Return the bad pixels and the primary header."""
     with reading(path, "a bad-pixel map") as hdus:
+        check_sums(path, hdus)
         header = header_of(hdus)
         pixels = _mask_pixels(path, hdus)
     bad = pixels != 0

@@ -129,6 +129,8 @@ OPTIONS = [
         (("darks.sof", "--bad-pixel-map", "pipe.fits"), "pipe.fits: .*is a pipe, socket or device"),
         (("darks.sof", "--bad-pixel-map", "all.fits"), "all.fits: marks every pixel as bad"),
         (("darks.sof", "--bad-pixel-map", "small.fits"), "small.fits: bad-pixel map of 5x5 pixels"),
+        (("darks.sof", "--bad-pixel-map", "worn.fits"), "worn.fits: HDU 0: DATASUM does not fit"),
+        (("darks.sof", "--master-bias", "worn.fits"), "worn.fits: HDU 0: DATASUM does not fit"),
         (("darks.sof", "--master-bias", "none.fits"), "none.fits: no such file, expected a master"),
         (("darks.sof", "--master-bias", FRAME), "{f}: ESO DPR TYPE is 'DARK'"),
         (("darks.sof", "--master-bias", "pipe.fits"), "pipe.fits: .*is a pipe, socket or device"),
@@ -144,5 +146,9 @@ def test_a_bad_set(night, tmp_path, monkeypatch, capsys, case):
     os.mkfifo(folder / "pipe.fits")
     fits.writeto(folder / "all.fits", np.ones((96, 128), np.int16))
     fits.writeto(folder / "small.fits", np.zeros((5, 5), np.int16))
+    fits.writeto(folder / "worn.fits", np.zeros((96, 128), np.int16), checksum=True)
+    with open(folder / "worn.fits", "r+b") as file:
+        file.seek(-5000, os.SEEK_END)
+        file.write(b"1")
     case.harm(folder)
     check_refused(case, folder, tmp_path / "o", capsys)

@@ -40,12 +40,12 @@ def image(path: Path, name: str | int = 0) -> np.ndarray:
 
 
 def changed(master: Path, path: Path, change, **cards) -> Path:
-    """A copy of a master bias whose HDUs have been changed."""
+    """A copy of a master bias whose HDUs have been changed, with sums that fit."""
     with fits.open(master, memmap=False) as hdus:
         for key, value in cards.items():
             hdus[0].header[key.replace("_", " ")] = value
         hdus = change(hdus) or hdus
-        hdus.writeto(path)
+        hdus.writeto(path, checksum=True)
     return path
 
 

@@ -25,6 +25,15 @@ def test_read_our_own(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(tmp_path / "m.fits"), master().qual != 0)
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "i4", "f4"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_sums_that_fit_are_no_trouble(tmp_path, dtype, packed):
+    kind = fits.CompImageHDU if packed else fits.ImageHDU
+    hdus = fits.HDUList([fits.PrimaryHDU(), kind(BAD.astype(dtype))])
+    hdus.writeto(tmp_path / "b.fits", checksum=True)
+    np.testing.assert_array_equal(read_mask(tmp_path / "b.fits"), BAD)
+
+
 @pytest.mark.parametrize("kind", ["u1", "i2", "u2", "i4", "f4", "f8"])
 @pytest.mark.parametrize("name", ["b.fits", "b.fits.gz"])
 @pytest.mark.parametrize("extension", [False, True])
