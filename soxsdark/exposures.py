@@ -4,12 +4,14 @@ import math
 from typing import Literal
 
 from soxsdark.errors import InputError, OtherFrameError
-from soxsdark.instruments import POSSIBLE, FrameHeader
+from soxsdark.instruments import FrameHeader
 from soxsdark.nights import mjd_of, moment_in
 
 Expected = Literal["dark", "bias", "raw", "product"]
 """A raw dark or bias; a raw frame of any type; a product, whose raws were checked."""
 
+POSSIBLE_TIMES = 1e-9, 1e9
+"""Seconds that an exposure may take."""
 SAME_DAY = 1.0
 """Days that two dates of one exposure may be apart: one of them may be without its time."""
 
@@ -31,7 +33,7 @@ def time_of(frame: FrameHeader, expected: Expected, image_type: str) -> float:
 
 def _exposure_time(frame: FrameHeader) -> float:
     key, value, seconds = frame.exposure
-    low, high = POSSIBLE
+    low, high = POSSIBLE_TIMES
     if seconds is None or not low <= seconds <= high:
         units = {"s": "seconds", "ms": "milliseconds"}[frame.profile.exposure_time_unit]
         expected = f"a number of {units} above 0 ({low:g} s to {high:g} s)"
@@ -52,7 +54,7 @@ def _bias_time(frame: FrameHeader, image_type: str) -> float:
     key, value, seconds = frame.exposure
     if value is None:
         return 0.0
-    if seconds is None or not 0 <= seconds <= POSSIBLE[1] or (seconds > 0 and not image_type):
+    if seconds is None or not 0 <= seconds <= POSSIBLE_TIMES[1] or (seconds > 0 and not image_type):
         raise frame.refuse(key, value, "0, since nothing else says that it is a bias; leave it out")
     return seconds
 

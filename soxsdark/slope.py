@@ -141,8 +141,9 @@ def measure_slope(bright: BrightPixels, sigma: float, ndit: int = 1) -> tuple[fl
 def frame_signals(bright: BrightPixels, sigma: float) -> tuple[np.ndarray, float]:
     """Signal of the bright pixels in each frame over their usual one, (N,), and its error.
 
-    The usual one is a pixel's median over the frames; the result the median over the pixels. A
-    frame of another exposure, temperature or gain stands out. NaN where too few pixels are bright.
+    The usual one is a pixel's mean over the frames; the result the median over the pixels that are
+    bright in half of the frames. A frame of another exposure, temperature or gain stands out. NaN
+    where too few pixels are bright.
     """
     values = np.subtract(bright.values, bright.background, dtype=np.float32)
     values = values[:, np.isfinite(values).all(axis=0)]
@@ -151,7 +152,8 @@ def frame_signals(bright: BrightPixels, sigma: float) -> tuple[np.ndarray, float
     if chosen.size < FEWEST_BRIGHT:
         return np.full(len(values), np.nan), math.nan
     chosen = chosen[:: -(-chosen.size // MOST_BRIGHT)]
-    ratios = values[:, chosen] / usual[chosen]
+    # the mean, since a median is the value of one of the frames: its ratio would be exactly 1
+    ratios = values[:, chosen] / values[:, chosen].mean(axis=0)
     found = np.median(ratios, axis=1)
     scatter = 1.4826 * float(np.median(np.abs(ratios - found[:, None])))
     return found, 1.2533 * scatter / math.sqrt(chosen.size)

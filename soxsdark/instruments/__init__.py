@@ -42,7 +42,7 @@ AMBIGUOUS = "given twice, with two values"
 WORDS = {"missing": "is missing", "extra_forbidden": "unknown field"}
 """What pydantic says less well, by the type of its error."""
 POSSIBLE = 1e-6, 1e6
-"""What a gain in e-/ADU, a noise in electrons or a time in seconds may be."""
+"""What a gain in e-/ADU, a noise in electrons or a DIT in seconds may be."""
 
 Quantity = Literal[
     "instrument", "arm", "image-type", "image-category", "exposure-time", "dit", "ndit",
