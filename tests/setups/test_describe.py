@@ -258,6 +258,22 @@ def test_date_to_mjd(date, mjd):
     assert to_mjd(date) == mjd
 
 
+@pytest.mark.parametrize(
+    ("date", "apart"),
+    [
+        ("2023-02-25T06:00:00", ""),  # 60000.25
+        ("2023-02-25", ""),  # without its time
+        ("2023-02-23T18:00:00", "1.5 days apart"),
+        ("2024-02-25T06:00:00", "365 days apart"),
+    ],
+)
+def test_dates_that_disagree(date, apart):
+    found = seen(NIR, changes={"MJD-OBS": 60000.25, "DATE-OBS": date})
+    said = f"MJD-OBS 60000.25000 and DATE-OBS {date} are {apart}: MJD-OBS taken"
+    assert found.warnings == ((said,) if apart else ())
+    assert found.mjd_obs == 60000.25
+
+
 def test_unknown_start_is_a_remark():
     found = seen(CCD, changes={"DATE-OBS": "28/10/19"})
     assert found.mjd_obs is None
