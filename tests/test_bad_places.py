@@ -74,11 +74,12 @@ def test_any_name_of_folder_and_set(night, tmp_path, monkeypatch, capsys, name):
     raw, stem = tmp_path / f"r{name}", name.lstrip("-")[:200]
     night.sof.parent.rename(raw)
     (raw / "darks.sof").rename(raw / f"{stem}.sof")
-    arguments = ["mdark", "-o", f"o{name}", "--report", "--", raw / f"{stem}.sof"]
+    page = ["--report"] if name in NAMES[1:3] else []
+    arguments = ["mdark", "-o", f"o{name}", *page, "--", raw / f"{stem}.sof"]
     code, out, err = said(arguments, capsys)
     assert (code, err) == (0, "")
     assert all(c.isprintable() or c == "\n" for c in out)
-    assert len(names(tmp_path / f"o{name}")) == 5
+    assert len(names(tmp_path / f"o{name}")) == 4 + len(page)
     log = (tmp_path / f"o{name}" / f"{stem}.log").read_text()
     assert all(c.isprintable() or c == "\n" for c in log)
     code, out, err = said(["record", "show", tmp_path / f"o{name}" / f"{stem}.json"], capsys)

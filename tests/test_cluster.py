@@ -92,7 +92,10 @@ def test_one_worker_is_killed_in_mid_run(archive, tmp_path, scheduler, workers):
     assert ended(start(archive, "-o", products, "-q")) == (0, "", "")
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
 def test_called_off(archive, tmp_path, scheduler, workers, sent, code):
     products = tmp_path / "p"
     process = start(archive, "-o", products, "--scheduler", scheduler)
@@ -139,6 +142,7 @@ def program(*arguments, connect: float = 1.0) -> list[str]:
     return [sys.executable, "-c", code, "night", *map(str, arguments)]
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_dies_in_mid_run(archive, tmp_path, dask):
     run, _ = dask
     file = tmp_path / "scheduler.json"

@@ -113,9 +113,12 @@ def check(page: str, folder: Path) -> None:
 
 
 PAGES = sorted(p.name for p in DOCS.glob("*.md") if "```console" in p.read_text("utf-8"))
+LONG = ("tutorial_night.md", "tutorial_tuning.md")
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in PAGES]
+)
 def test_page_does_what_it_says(name, tmp_path):
     check((DOCS / name).read_text("utf-8"), tmp_path)
 

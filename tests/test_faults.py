@@ -61,7 +61,7 @@ def killed(raw: Path, folder: Path, kind: str, count: int, seed: int) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("kind", "count"), [("fresh", 9), ("again", 8), ("night", 8)])
+@pytest.mark.parametrize(("kind", "count"), [("fresh", 4), ("again", 4), ("night", 4)])
 def test_killed_at_any_moment(raw, tmp_path, kind, count):
     assert f"of {count}," in killed(raw, tmp_path / "o", kind, count, 5)
 

@@ -154,7 +154,8 @@ def test_an_arm_that_is_no_word(night, tmp_path, capsys, arm):
         edit(path, ESO_SEQ_ARM=arm)
     night.bad_pixel_map.unlink()
     night.truth.unlink()
-    code, out, err = said(["night", raw, "-o", tmp_path / "o"], capsys)
+    page = [] if arm == "<b>" else ["--no-report"]
+    code, out, err = said(["night", raw, "-o", tmp_path / "o", *page], capsys)
     assert code in (0, 11), err
     files = [path.relative_to(tmp_path / "o") for path in (tmp_path / "o").rglob("*.fits")]
     assert len(files) == 2

@@ -34,6 +34,7 @@ def make(folder: Path, **options) -> tuple[np.ndarray, Truth]:
     return np.stack([fits.getdata(p) for p in files.frames]).astype(float), read_truth(files.truth)
 
 
+@pytest.mark.slow
 def test_detector_is_that_of_the_instrument(tmp_path):
     files = simulate(tmp_path, Scene(arm="MEGARA", frames=1))
     with fits.open(files.frames[0]) as hdus:

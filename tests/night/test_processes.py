@@ -7,6 +7,8 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from soxsdark.find_sets import find_sets
 from soxsdark.lock import held
 from soxsdark.night import LOCK
@@ -72,6 +74,7 @@ def test_killed_in_mid_run(raw, tmp_path):
     assert ended(start(raw, "-o", products, "-q")) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_week_by_the_crontab_line_of_the_manual(tmp_path):
     """As cron runs it, with nothing in the environment, for a night that ended by the clock."""
     now = datetime.now(UTC)
