@@ -56,7 +56,7 @@ test-slow: $(VENV)/.installed
 
 # Lines and branches that the tests take; the numerical core is taken whole, on both paths.
 CORE := level noise_model stacking noise_map flags block differences medians slope grid chi_square \
-    combine utilities stack_input electrons sampling saturation detector_noise
+    combine utilities stack_input electrons sampling saturation detector_noise frame_noise
 coverage: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m "not slow" --cov --cov-report=
 	$(BIN)/coverage report --skip-covered
