@@ -75,9 +75,9 @@ class Combined:
     """Of each amplifier and frame: see `count_residuals`."""
     noise_scale: float
     """Typical variance over the expected one."""
-    frame_low: np.ndarray | None
-    """Number of frames in which frame-level clipping took the pixel as too low; on request."""
-    frame_high: np.ndarray | None
+    frame_clipped: tuple[np.ndarray, ...]
+    """Number of frames in which frame-level clipping took the pixel as too low, and as too high; on
+    request."""
     halves: Halves
 
     def part(self, place: Window) -> "Combined":
@@ -151,12 +151,11 @@ class _Stack:
         amplifiers = len(darks[0].about.amplifiers)
         self.residuals = np.zeros((amplifiers, len(darks), 2 * HALF + 1), np.int64)
         self._adding = Lock()
-        self.quiet = self.frame_low = self.frame_high = None
+        self.quiet = None
         if settings.noise_clipping_lower_sigma is not None:
             self.quiet = np.empty(self.shape, np.float32)
-        self.frame_clipping = _counts_frame_clipping(settings)
-        if self.frame_clipping:
-            self.frame_low, self.frame_high = (np.zeros(self.shape, counts) for _ in range(2))
+        number = 2 if _counts_frame_clipping(settings) else 0
+        self.frame_clipped = tuple(np.zeros(self.shape, counts) for _ in range(number))
         self.options = block_options(survey, settings)
         self.saturation = SaturationLimits(darks, survey)
 
@@ -185,7 +184,7 @@ class _Stack:
                     to_electrons(part.pixels, offset, gain, out=sample)
                 else:
                     into[:, part.place[1]] = to_electrons(part.pixels, offset, gain)
-                if self.frame_clipping:
+                if self.frame_clipped:
                     clipped = self._clip(part, level.level, baseline)
                     if self.settings.frame_clipping_excludes_samples:
                         into[:, part.place[1]][clipped] = np.nan
@@ -194,9 +193,8 @@ class _Stack:
     def _clip(self, part: AmplifierRows, level: FrameLevel, baseline: Baseline) -> np.ndarray:
         """Count what frame-level clipping took; return where."""
         low, high = part.pixels < level.lower + baseline, part.pixels > level.upper + baseline
-        for counts, mask in ((self.frame_low, low), (self.frame_high, high)):
-            if counts is not None:
-                counts[part.place] += mask
+        for counts, mask in zip(self.frame_clipped, (low, high), strict=True):
+            counts[part.place] += mask
         return low | high
 
     def do(self, rows: slice) -> _Part:
@@ -373,7 +371,6 @@ def combine(
         frame_rejected=frame_rejected,
         frame_residuals=stack.residuals,
         noise_scale=scale,
-        frame_low=stack.frame_low,
-        frame_high=stack.frame_high,
+        frame_clipped=stack.frame_clipped,
         halves=stack.halves,
     )

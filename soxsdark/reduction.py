@@ -179,10 +179,10 @@ def _flag_amplifier(
         excess = flux - smooth
         sample.take(place, rows, excess)
         hot, cold = hot_and_cold(excess, errors, limits)
-        if most is not None and combined.frame_high is not None:
-            hot |= combined.frame_high[rows] > most
-        if most is not None and combined.frame_low is not None:
-            cold |= combined.frame_low[rows] > most
+        if most is not None:
+            low, high = (number[rows] > most for number in combined.frame_clipped)
+            cold |= low
+            hot |= high
         if combined.quiet is not None:
             cold |= combined.quiet[rows]
         flags[rows] = combine_flags(
