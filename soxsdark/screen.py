@@ -26,7 +26,9 @@ def table(rows: Sequence[tuple[Any, ...]], headers: tuple[str, ...], align: tupl
     from tabulate import tabulate
 
     cells = [[printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
-    return tabulate(cells, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+    # tabulate 0.9 cannot align the columns of no rows
+    aligned = align if cells else None
+    return tabulate(cells, headers, tablefmt="simple", disable_numparse=True, colalign=aligned)
 
 
 def frames_table(result: "Result") -> str:

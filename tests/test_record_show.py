@@ -108,6 +108,14 @@ def test_a_failure_shows_its_error(runs, kind):
     assert "\nproducts\n" not in out
 
 
+def test_a_failure_without_inputs(runs, tmp_path):
+    record = content(runs.records["failed"]) | {"inputs": []}
+    (tmp_path / "r.json").write_text(json.dumps(record))
+    code, out, _ = shown(tmp_path / "r.json")
+    assert code == 0
+    assert re.search(r"^inputs\n\nfile +tag\n", out, re.MULTILINE)
+
+
 def replaced_byte(path: Path) -> None:
     whole = bytearray(path.read_bytes())
     whole[-4000] ^= 1
