@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from soxsdark.explain import REJECTED, ClippingRound, Explanation, Sample
 from soxsdark.flags import NAMES
-from soxsdark.text import printable
+from soxsdark.text import printable, table
 
 
 def explanation_text(told: Explanation) -> str:
@@ -18,12 +17,6 @@ def explanation_text(told: Explanation) -> str:
 def names_of(flags: int) -> str:
     """Return the names of all flags that are set; "good" if none is."""
     return ", ".join(name for flag, name in NAMES.items() if flags & flag) or "good"
-
-
-def _table(rows: Sequence[Sequence[Any]], headers: Sequence[str], align: Sequence[str]) -> str:
-    from tabulate import tabulate
-
-    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align)
 
 
 def _electrons(value: float) -> str:
@@ -52,7 +45,7 @@ def _samples(told: Explanation) -> str:
         for sample in told.samples
     ]  # fmt: skip
     headers = ("frame", "raw [ADU]", "level [ADU]", "above it [e-]", "in its frame", "in the stack")
-    return _table(rows, headers, ("left", "right", "right", "right", "left", "left"))
+    return table(rows, headers, ("left", "right", "right", "right", "left", "left"))
 
 
 def _in_frame(sample: Sample) -> str:
@@ -117,7 +110,7 @@ def _rounds(rounds: Sequence[ClippingRound]) -> str:
         for r in rounds
     ]
     headers = ("round", "median [e-]", "deviation [e-]", "lowest [e-]", "highest [e-]", "left")
-    return _table(rows, headers, ("right",) * len(headers))
+    return table(rows, headers, ("right",) * len(headers))
 
 
 def _flags(told: Explanation) -> str:
@@ -125,4 +118,4 @@ def _flags(told: Explanation) -> str:
         (int(reason.flag), NAMES[reason.flag], "yes" if reason.holds else "no", reason.why)
         for reason in told.reasons
     ]
-    return _table(rows, ("flag", "", "set", "because"), ("right", "left", "left", "left"))
+    return table(rows, ("flag", "", "set", "because"), ("right", "left", "left", "left"))

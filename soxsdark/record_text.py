@@ -16,8 +16,7 @@ from soxsdark.record_model import (
     SubtractRun,
     files_read,
 )
-from soxsdark.screen import table
-from soxsdark.text import printable, shown
+from soxsdark.text import printable, shown, table
 
 DIGITS = 12
 """Of a checksum, as many as tell files apart."""

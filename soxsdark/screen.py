@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from soxsdark.text import printable, shown
+from soxsdark.text import printable, shown, table
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0
 """Seconds after which a run counts as long and a progress bar appears."""
-
-
-def table(rows: Sequence[tuple[Any, ...]], headers: tuple[str, ...], align: tuple[str, ...]) -> str:
-    """A table of text, in which nothing is unprintable."""
-    from tabulate import tabulate
-
-    cells = [[printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
-    # tabulate 0.9 cannot align the columns of no rows
-    aligned = align if cells else None
-    return tabulate(cells, headers, tablefmt="simple", disable_numparse=True, colalign=aligned)
 
 
 def frames_table(result: "Result") -> str:

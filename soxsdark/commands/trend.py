@@ -10,7 +10,7 @@ import click
 from soxsdark.commands import offers
 from soxsdark.commands.common import ANY_PATH, OUTPUT, example, say
 from soxsdark.errors import ExitCode, InputError
-from soxsdark.text import printable
+from soxsdark.text import printable, table
 
 if TYPE_CHECKING:
     from soxsdark.trend import Trend
@@ -102,7 +102,6 @@ def _rebuild(products: Path) -> int:
 
 
 def _show(found: "Trend") -> None:
-    from soxsdark.screen import table
     from soxsdark.trend_page import HEADINGS, LEGEND, table_rows
 
     rows = list(table_rows(found))
