@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
 
+OTHER_INPUTS = {
+    "bad-pixel-map": "bad-pixel map",
+    "master-bias": "master bias",
+    "previous-master": "previous master",
+    "instrument-profile-file": "instrument profile",
+}
+"""What a run may have read beside its frames and its dark: field of the record, and its name."""
 LIBRARIES = ("numpy", "astropy", "pydantic", "PyYAML")
 """Distributions that every run uses."""
 _MODULES = {"PyYAML": "yaml"}

@@ -15,6 +15,8 @@ from annotated_types import GroupedMetadata
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema
 
+from soxsdark.record import OTHER_INPUTS
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -341,20 +343,16 @@ Record: TypeAlias = MasterRun | SubtractRun | FailedRun
 
 def files_read(record: MasterRun | SubtractRun) -> list[tuple[str, File]]:
     """Return every file that a run has read, behind what it was for."""
-    given: list[tuple[str, File | None]]
+    given: list[tuple[str, File]]
     if isinstance(record, SubtractRun):
         given = [("frame", record.frame), ("master dark", record.dark)]
     else:
         given = [(frame.tag or "frame", frame) for frame in record.frames]
-        given += [
-            ("bad-pixel map", record.bad_pixel_map),
-            ("previous master", record.previous_master),
-        ]
-    given += [
-        ("master bias", record.master_bias),
-        ("instrument profile", record.instrument_profile_file),
-    ]
-    return [(what, file) for what, file in given if file is not None]
+    for field, what in OTHER_INPUTS.items():
+        file: File | None = getattr(record, field.replace("-", "_"), None)
+        if file is not None:
+            given.append((what, file))
+    return given
 
 
 def model_of(content: dict[str, Any]) -> type[Record]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from soxsdark.kinds import BIAS, DARK, Kind
 from soxsdark.orientation import raw_window
+from soxsdark.record import OTHER_INPUTS
 from soxsdark.report.words import NONE, fraction, number, said_time, time_of, unit
 
 VERDICTS = ("GOOD", "PARTIAL", "BAD")
@@ -160,14 +161,8 @@ def frame_rows(record: Mapping[str, Any], pixels: int) -> Iterator[FrameRow]:
 
 def input_rows(record: Mapping[str, Any]) -> list[FileRow]:
     """The raw frames, and what else was read."""
-    others = (
-        ("bad-pixel-map", "bad-pixel map"),
-        ("master-bias", "master bias"),
-        ("previous-master", "previous master"),
-        ("instrument-profile-file", "instrument profile"),
-    )
     entries = [(frame, "raw frame") for frame in record["frames"]]
-    entries += [(record[key], what) for key, what in others if record[key]]
+    entries += [(record[field], what) for field, what in OTHER_INPUTS.items() if record[field]]
     rows = []
     for entry, what in entries:
         path = Path(entry["path"])
