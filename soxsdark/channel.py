@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -195,18 +196,20 @@ class Channel:
             self.pairs,
             np.mean(self.medians, axis=0),
             self.grid,
-            self._bright_pixels(),
+            self.bright_pixels,
             gain_known=self.gain.source != "assumed",
             ndit=self.ndit,
         )
 
-    def _bright_pixels(self) -> BrightPixels:
+    @cached_property
+    def bright_pixels(self) -> BrightPixels:
+        """Those that were followed, once all frames have passed by."""
         typical = filled(np.mean(self.medians, axis=0), 0.0)
         return BrightPixels(np.array(self._bright), typical[self.grid.block_of(self._places)])
 
     def frame_signals(self, sigma: float) -> tuple[np.ndarray, float]:
         """`frame_signals` of the pixels that were followed, where sigma-zero is known."""
-        return frame_signals(self._bright_pixels(), sigma)
+        return frame_signals(self.bright_pixels, sigma)
 
     def frame_ron(self, index: int) -> float:
         """Noise of one sample of a frame without quantisation, from the neighbouring frames."""

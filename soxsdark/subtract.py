@@ -3,7 +3,7 @@
 import logging
 import re
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +41,8 @@ from soxsdark.subtraction import Job, Tools, prepare, subtract
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
 
-Progress = Callable[[str, int, int], None]
+    from soxsdark.reduction import Progress
+
 _SUFFIX = re.compile(r"\.(fits|fit|fts)(\.gz|\.fz)?\Z", re.IGNORECASE)
 
 
@@ -122,7 +123,7 @@ def subtract_files(
     master_bias: Path | str | None = None,
     instrument: str | None = None,
     command: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
 ) -> list[SubtractResult]:
     """Subtract a master dark from raw frames, and publish ``NAME_DSUB.fits`` and a record of each.
 
@@ -183,7 +184,7 @@ def _each(
     names: Sequence[SubtractNames],
     jobs: Sequence[Job],
     tools: Tools,
-    progress: Progress | None,
+    progress: "Progress | None",
 ) -> Iterator[SubtractResult]:
     """Subtract frame by frame, and write each product and record into the workspace."""
     for done, (job, own) in enumerate(zip(jobs, names, strict=True), start=1):
