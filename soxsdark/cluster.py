@@ -71,7 +71,7 @@ class ClusterWorkers:
             workers = cls(client, address)
             try:
                 yield workers
-            except BaseException:
+            except BaseException:  # Ctrl-C and SIGTERM above all
                 workers._call_off()
                 raise
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from soxsdark.errors import InputError
 from soxsdark.nights import RECORD, UNDATED, is_datable
-from soxsdark.publish import Workspace, writing
+from soxsdark.publish import Workspace, remove_files, writing
 from soxsdark.record import plain
 from soxsdark.record_file import read_record
 from soxsdark.record_model import MasterRun
@@ -186,12 +186,8 @@ class Database:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._connection:  # commits, or takes all back
             yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
 
 
 def rebuild(products: Path) -> list[str]:
@@ -215,7 +211,7 @@ def rebuild(products: Path) -> list[str]:
             for night in nights_of(products):
                 problems += database.sync(night)
         # of a writer that was killed: it would be taken for the journal of the new file
-        (products / f"{DATABASE}-journal").unlink(missing_ok=True)
+        remove_files(products, [f"{DATABASE}-journal"])
         work.publish([DATABASE], overwrite=True)
     return problems
 

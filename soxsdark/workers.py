@@ -57,7 +57,7 @@ class LocalWorkers:
         workers = cls(count)
         try:
             yield workers
-        except BaseException:
+        except BaseException:  # Ctrl-C and SIGTERM above all
             workers._terminate()
             raise
         finally:
