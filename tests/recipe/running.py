@@ -11,15 +11,9 @@ from astropy.io import fits
 from soxsdark import mdark
 from soxsdark.errors import InputError
 from tests.products import names
+from tests.simulate.scenes import CLEAN
 
-QUIET = {
-    "shape": (96, 128),
-    "hot_fraction": 0.0,
-    "noisy_fraction": 0.0,
-    "telegraph_fraction": 0.0,
-    "bad_pixel_fraction": 0.0,
-    "cosmic_ray_rate": 0.0,
-}
+QUIET = CLEAN | {"shape": (96, 128)}
 
 
 def refused(
